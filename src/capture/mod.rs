@@ -1,0 +1,43 @@
+//! The input edge: capture files, compressed or not, and standard input.
+//!
+//! In: names of files. Out: packets in the order of their time, borrowed from the reader's buffer,
+//! and the secrets that a capture carries. Memory is constant whatever the size. What a file is, its
+//! content tells, never its name. A damaged file gives all before the damage.
+
+pub mod buffer;
+pub mod file;
+pub mod merge;
+pub mod open;
+
+use crate::model::Defect;
+
+pub use file::{CaptureFile, Record};
+pub use merge::{Inputs, Next};
+pub use open::{OpenError, Source};
+
+/// Why a capture cannot be read on.
+#[derive(Debug, thiserror::Error)]
+pub enum Damage {
+    /// The bytes contradict themselves.
+    #[error("at byte {offset}: {}", .defect.what)]
+    Defect {
+        /// Where, in bytes from the start of the (decompressed) file.
+        offset: u64,
+        /// What is wrong.
+        defect: Defect,
+    },
+    /// The file ends within a record.
+    #[error("at byte {offset}: the file ends within a record")]
+    CutOff {
+        /// Where that record begins.
+        offset: u64,
+    },
+    /// Reading or decompressing failed.
+    #[error("at byte {offset}: {error}")]
+    Read {
+        /// How far it was read.
+        offset: u64,
+        /// What the system or the decompressor says.
+        error: std::io::Error,
+    },
+}

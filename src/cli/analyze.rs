@@ -1,0 +1,124 @@
+//! `lynccap analyze`: captures in, timeline and diagnosis out.
+
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal as _, Write};
+use std::path::Path;
+
+use crate::cli::args::{Analyze, CsvDialect, FailOn};
+use crate::cli::run::Run;
+use crate::cli::screen::Screen;
+use crate::cli::{Failure, Outcome};
+use crate::export::csv::Dialect;
+use crate::export::{Choices, EXPORTERS, Export};
+use crate::findings::{Finding, Severity};
+use crate::story::filter::Filter;
+
+/// An export under way, with its name for messages.
+struct Writing {
+    name: String,
+    export: Box<dyn Export>,
+}
+
+impl Writing {
+    fn failed(&self, error: io::Error) -> Failure {
+        Failure::Write { name: self.name.clone(), error }
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Where an input cannot be used or an output not be written.
+pub fn analyze(options: &Analyze) -> Result<Outcome, Failure> {
+    let filter = match &options.filter {
+        Some(text) => Some(Filter::parse(text).map_err(|error| Failure::Usage(format!("--filter: {error}")))?),
+        None => None,
+    };
+    let mut run = Run::begin(&options.reading, !options.quiet)?;
+    let (mut exports, stdout_taken) = begin_exports(options)?;
+    let mut screen = if options.quiet || stdout_taken { None } else { Some(Screen::new(&options.reading)) };
+    let failed = |error| Failure::Write { name: "standard output".to_owned(), error };
+    while let Some(row) = run.next_row() {
+        if filter.as_ref().is_some_and(|filter| !filter.passes(&row)) {
+            continue;
+        }
+        for writing in &mut exports {
+            writing.export.row(&row).map_err(|error| writing.failed(error))?;
+        }
+        if let Some(screen) = &mut screen {
+            run.suspend(|| screen.row(&row)).map_err(failed)?;
+        }
+    }
+    let (report, findings) = run.report();
+    for writing in &mut exports {
+        writing.export.finish(&report, &findings).map_err(|error| writing.failed(error))?;
+    }
+    if let Some(screen) = &mut screen {
+        screen.finish(&report, &findings).map_err(failed)?;
+    }
+    Ok(outcome(options.fail_on, &findings, !report.damages.is_empty()))
+}
+
+fn outcome(fail_on: Option<FailOn>, findings: &[Finding], damaged: bool) -> Outcome {
+    let threshold = fail_on.map(|fail_on| match fail_on {
+        FailOn::Error => Severity::Error,
+        FailOn::Warning => Severity::Warning,
+    });
+    if damaged {
+        Outcome::Damaged
+    } else if threshold.is_some_and(|least| findings.iter().any(|finding| finding.severity >= least)) {
+        Outcome::Found
+    } else {
+        Outcome::Done
+    }
+}
+
+/// Begins the exports that are asked for; tells whether one of them has standard output.
+fn begin_exports(options: &Analyze) -> Result<(Vec<Writing>, bool), Failure> {
+    let dialect = match options.csv_dialect {
+        CsvDialect::Excel => Dialect::Excel,
+        CsvDialect::ExcelSemicolon => Dialect::ExcelSemicolon,
+        CsvDialect::Plain => Dialect::Plain,
+    };
+    let choices = Choices { raw: options.raw, dialect };
+    let mut exports = Vec::new();
+    let mut stdout_taken = false;
+    for exporter in EXPORTERS {
+        let path = match exporter.name {
+            "csv" => &options.csv,
+            "jsonl" => &options.jsonl,
+            "json" => &options.json,
+            _ => &None,
+        };
+        let Some(path) = path else { continue };
+        let to_stdout = path.as_os_str() == "-";
+        if to_stdout && std::mem::replace(&mut stdout_taken, true) {
+            return Err(Failure::Usage("only one export can go to standard output".to_owned()));
+        }
+        let name = if to_stdout { "standard output".to_owned() } else { path.display().to_string() };
+        if !to_stdout && options.reading.inputs.iter().any(|input| is_same_file(input, path)) {
+            return Err(Failure::Usage(format!("{name}: is an input; the export would overwrite it")));
+        }
+        let out = open_output(path, to_stdout).map_err(|error| Failure::Write { name: name.clone(), error })?;
+        let export = (exporter.begin)(out, choices).map_err(|error| Failure::Write { name: name.clone(), error })?;
+        exports.push(Writing { name, export });
+    }
+    Ok((exports, stdout_taken))
+}
+
+/// Rows on a terminal or pipe appear as they come; files are written in large pieces.
+fn open_output(path: &Path, to_stdout: bool) -> io::Result<Box<dyn Write>> {
+    if to_stdout {
+        let stdout = io::stdout();
+        return Ok(if stdout.is_terminal() {
+            Box::new(stdout)
+        } else {
+            Box::new(BufWriter::with_capacity(64 << 10, stdout))
+        });
+    }
+    Ok(Box::new(BufWriter::with_capacity(256 << 10, File::create(path)?)))
+}
+
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+}

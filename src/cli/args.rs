@@ -1,0 +1,207 @@
+//! Commands and options.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::model::DecodeAs;
+
+/// Reads a packet capture of a Lync or Skype for Business sign-in and tells what happened.
+#[derive(Debug, Parser)]
+#[command(name = "lynccap", version, about, propagate_version = true)]
+#[command(after_help = "Exit codes: 0 the analysis ran; 1 --fail-on found something; 2 it could not run; \
+3 an input was cut off or damaged, and all before that was analysed.")]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Captures in, timeline and diagnosis out
+    Analyze(Analyze),
+    /// One row of the timeline in full
+    Show(Show),
+    /// What an id means and what to do about it
+    Explain(Explain),
+}
+
+/// What is read, and how.
+#[derive(Debug, Args)]
+pub struct Reading {
+    /// Captures (pcap, pcapng; also compressed with gzip, zstd or lz4); `-` is standard input
+    #[arg(required = true, value_name = "INPUT")]
+    pub inputs: Vec<PathBuf>,
+
+    /// Takes what is on PORT for KIND: sip, sip-tls, tls, dns, http, https
+    #[arg(short = 'd', long, value_name = "PORT=KIND", value_parser = decode_as)]
+    pub decode_as: Vec<(u16, DecodeAs)>,
+
+    /// Keeps the connections to the addresses of NAME, too
+    #[arg(long, value_name = "NAME")]
+    pub watch: Vec<String>,
+
+    /// Bound on all that is held while decoding
+    #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = size)]
+    pub max_memory: usize,
+
+    /// How times are shown; exports always carry UTC
+    #[arg(short = 't', long, value_name = "FORMAT", value_enum, default_value = "utc")]
+    pub time_format: TimeFormat,
+
+    /// Colours on the terminal
+    #[arg(long, value_name = "WHEN", value_enum, default_value = "auto")]
+    pub color: Color,
+
+    /// No progress bar
+    #[arg(long)]
+    pub no_progress: bool,
+}
+
+/// Options of `analyze`.
+#[derive(Debug, Args)]
+pub struct Analyze {
+    #[command(flatten)]
+    pub reading: Reading,
+
+    /// Rows to show and export, such as `sip and status >= 400 and from contains "alice"`
+    #[arg(short = 'Y', long, value_name = "EXPR")]
+    pub filter: Option<String>,
+
+    /// Writes CSV; `-` is standard output
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
+
+    /// For whom the CSV is
+    #[arg(long, value_name = "DIALECT", value_enum, default_value = "excel")]
+    pub csv_dialect: CsvDialect,
+
+    /// Writes JSON lines, an object a row; `-` is standard output
+    #[arg(long, value_name = "FILE")]
+    pub jsonl: Option<PathBuf>,
+
+    /// Writes the report as JSON; `-` is standard output
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+
+    /// With --jsonl: whole SIP messages
+    #[arg(long, requires = "jsonl")]
+    pub raw: bool,
+
+    /// Shows nothing on the terminal
+    #[arg(short, long)]
+    pub quiet: bool,
+
+    /// Exit code 1 where a finding of that severity or worse exists
+    #[arg(long, value_name = "SEVERITY", value_enum)]
+    pub fail_on: Option<FailOn>,
+}
+
+/// Options of `show`.
+#[derive(Debug, Args)]
+pub struct Show {
+    #[command(flatten)]
+    pub reading: Reading,
+
+    /// Which row, as the timeline numbers them
+    #[arg(long, value_name = "N")]
+    pub row: u64,
+}
+
+/// Options of `explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// A finding's id, `findings` for all of them, `fields` for the fields of a row
+    #[arg(value_name = "ID")]
+    pub id: String,
+}
+
+/// How times are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TimeFormat {
+    /// Coordinated universal time
+    Utc,
+    /// This machine's time zone
+    Local,
+    /// Seconds since the first packet
+    Relative,
+    /// Seconds since 1970
+    Epoch,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless `NO_COLOR` is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// For whom the CSV is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CsvDialect {
+    /// Spreadsheets: byte order mark, formulas defused
+    Excel,
+    /// Spreadsheets whose list separator is the semicolon
+    ExcelSemicolon,
+    /// Programs
+    Plain,
+}
+
+/// From which severity on the exit code tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// Errors
+    Error,
+    /// Warnings and errors
+    Warning,
+}
+
+fn decode_as(text: &str) -> Result<(u16, DecodeAs), String> {
+    let (port, kind) = text.split_once('=').ok_or("expected PORT=KIND, such as 443=sip-tls")?;
+    let port = port.trim().parse().map_err(|_| format!("`{port}` is no port"))?;
+    let found = DecodeAs::ALL.iter().find(|(name, _)| *name == kind.trim());
+    let names = DecodeAs::ALL.map(|(name, _)| name).join(", ");
+    found.map(|&(_, kind)| (port, kind)).ok_or_else(|| format!("`{kind}` is none of {names}"))
+}
+
+fn size(text: &str) -> Result<usize, String> {
+    let text = text.trim();
+    let digits = text.trim_end_matches(|char: char| char.is_ascii_alphabetic());
+    let unit = text.get(digits.len()..).unwrap_or_default().to_ascii_uppercase();
+    let shift = match unit.trim_end_matches('B').trim_end_matches('I') {
+        "" => 0,
+        "K" => 10,
+        "M" => 20,
+        "G" => 30,
+        _ => return Err(format!("`{unit}` is no unit; K, M and G are")),
+    };
+    let number: usize = digits.trim().parse().map_err(|_| format!("`{text}` is no size, such as 256M"))?;
+    number.checked_shl(shift).filter(|size| size >> shift == number).ok_or_else(|| format!("`{text}` is too large"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_and_ports() {
+        assert_eq!(size("256M"), Ok(256 << 20));
+        assert_eq!(size("1GiB"), Ok(1 << 30));
+        assert_eq!(size("4096"), Ok(4096));
+        assert!(size("lots").is_err() && size("5T").is_err() && size("99999999999G").is_err());
+        assert_eq!(decode_as("443=sip-tls"), Ok((443, DecodeAs::SipTls)));
+        assert!(decode_as("443").is_err() && decode_as("x=sip").is_err() && decode_as("1=ftp").is_err());
+    }
+}

@@ -1,0 +1,92 @@
+//! Reads inputs through the engine: what `analyze` and `show` have in common.
+
+use crate::capture::{Inputs, Next, Source};
+use crate::cli::args::Reading;
+use crate::cli::progress::Progress;
+use crate::cli::{Failure, output};
+use crate::engine::{Engine, Options};
+use crate::findings::{self, Finding};
+use crate::model::{Limits, Ports};
+use crate::story::{Damage, Report, Row};
+
+/// Inputs being analysed.
+pub struct Run {
+    inputs: Inputs,
+    engine: Engine,
+    names: Vec<String>,
+    progress: Progress,
+    ended: bool,
+}
+
+impl Run {
+    /// Opens the inputs.
+    ///
+    /// # Errors
+    /// Where one cannot be used.
+    pub fn begin(reading: &Reading, show_progress: bool) -> Result<Self, Failure> {
+        let sources = sources(reading);
+        let names: Vec<String> = sources.iter().map(ToString::to_string).collect();
+        let total = sources.iter().map(Source::size).sum::<Option<u64>>();
+        let inputs = Inputs::open(sources)?;
+        let mut ports = Ports::default();
+        for &(port, kind) in &reading.decode_as {
+            ports.decode_as(port, kind);
+        }
+        let limits = Limits::within(reading.max_memory);
+        let mut engine = Engine::new(Options { ports, limits, watch: reading.watch.clone(), without_sieve: false });
+        engine.name_inputs(&names);
+        let progress = Progress::new(show_progress && !reading.no_progress, total);
+        Ok(Self { inputs, engine, names, progress, ended: false })
+    }
+
+    /// The next row; `None` when all inputs are read and all rows have left.
+    pub fn next_row(&mut self) -> Option<Row> {
+        loop {
+            if let Some(row) = self.engine.next_row() {
+                return Some(row);
+            }
+            if self.ended {
+                return None;
+            }
+            match self.inputs.advance() {
+                Some(Next::Packet(packet)) => self.engine.push(&packet),
+                Some(Next::Damaged(input, after, damage)) => {
+                    let name = self.names.get(usize::from(input.0)).cloned().unwrap_or_default();
+                    let what = damage.to_string();
+                    let place = after.map_or_else(String::new, |at| format!(" after packet {}", at.frame.0));
+                    self.progress.suspend(|| {
+                        output::complain(&format!(
+                            "{name}: cannot be read on{place}: {what}; all before that is shown"
+                        ));
+                    });
+                    self.engine.damaged(Damage { input, name, after, what });
+                }
+                None => {
+                    self.engine.finish();
+                    self.ended = true;
+                }
+            }
+            self.progress.update(|| self.inputs.read_bytes());
+        }
+    }
+
+    /// Writes to the terminal without disturbing the progress bar.
+    pub fn suspend<T>(&self, write: impl FnOnce() -> T) -> T {
+        self.progress.suspend(write)
+    }
+
+    /// The report and what was found, after the last row.
+    pub fn report(&mut self) -> (Report, Vec<Finding>) {
+        self.progress.finish();
+        let report = self.engine.report();
+        let findings = findings::check(&report);
+        (report, findings)
+    }
+}
+
+fn sources(reading: &Reading) -> Vec<Source> {
+    let source = |path: &std::path::PathBuf| {
+        if path.as_os_str() == "-" { Source::Stdin } else { Source::File(path.clone()) }
+    };
+    reading.inputs.iter().map(source).collect()
+}

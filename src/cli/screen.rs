@@ -1,0 +1,274 @@
+//! The timeline and the summary on a terminal.
+
+use std::io::{self, BufWriter, IsTerminal as _, Write};
+
+use anstream::{AutoStream, ColorChoice};
+use anstyle::{AnsiColor, Style};
+use jiff::Timestamp as Instant;
+use jiff::tz::TimeZone;
+
+use crate::cli::args::{Color, Reading, TimeFormat};
+use crate::cli::output::{column, shorten, visible};
+use crate::findings::{Finding, Severity};
+use crate::model::stats::COUNTERS;
+use crate::model::{Counter, Direction, Message, TcpEvent, Timestamp, TransportKind};
+use crate::story::summary::{duration, summary};
+use crate::story::{Report, Row};
+
+/// Widths of the fixed columns.
+const ROW: usize = 5;
+const DELTA: usize = 9;
+const KIND: usize = 6;
+/// Widest column of the two ends.
+const WIDEST_ENDS: usize = 47;
+/// Width where the output is no terminal: nothing is shortened.
+const UNLIMITED: usize = 4096;
+
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+const GOOD: Style = AnsiColor::Green.on_default();
+const MIND: Style = AnsiColor::Yellow.on_default();
+const BAD: Style = AnsiColor::Red.on_default();
+const NEUTRAL: Style = Style::new();
+
+/// Standard output as a person reads it.
+pub struct Screen {
+    out: BufWriter<AutoStream<io::Stdout>>,
+    terminal: bool,
+    width: usize,
+    format: TimeFormat,
+    zone: TimeZone,
+    day: Option<String>,
+    head: bool,
+}
+
+impl Screen {
+    /// A screen that shows nothing yet.
+    pub fn new(reading: &Reading) -> Self {
+        let choice = match reading.color {
+            Color::Auto => AutoStream::choice(&io::stdout()),
+            Color::Always => ColorChoice::Always,
+            Color::Never => ColorChoice::Never,
+        };
+        let terminal = io::stdout().is_terminal();
+        let width = if terminal {
+            terminal_size::terminal_size().map_or(100, |(width, _)| usize::from(width.0)).max(60)
+        } else {
+            UNLIMITED
+        };
+        let zone = if reading.time_format == TimeFormat::Local { TimeZone::system() } else { TimeZone::UTC };
+        let out = BufWriter::with_capacity(32 << 10, AutoStream::new(io::stdout(), choice));
+        Self { out, terminal, width, format: reading.time_format, zone, day: None, head: false }
+    }
+
+    /// Shows a row.
+    ///
+    /// # Errors
+    /// What the terminal says.
+    pub fn row(&mut self, row: &Row) -> io::Result<()> {
+        self.heading(row)?;
+        let ends_width = self.ends_width();
+        let time = self.time(row.at.time, row);
+        let delta = format!("{:>+DELTA$.4}", row.delta.as_secs_f64());
+        let (ends, way) = match row.flow {
+            Some(flow) => {
+                let arrow = if row.direction == Direction::Out { "→" } else { "←" };
+                (format!("{} {arrow} {}", flow.key.client, flow.key.server), way(row.direction))
+            }
+            None => (String::new(), "   "),
+        };
+        let style = row_style(row);
+        let text = summary(row);
+        let text = visible(&text);
+        let used = ROW + 1 + time.len() + 1 + DELTA + 1 + 3 + 1 + ends_width + 1 + KIND + 1;
+        let text = shorten(&text, self.width.saturating_sub(used).max(20));
+        let (number, ends) = (row.number, column(&ends, ends_width));
+        let kind = column(&row.kind().to_uppercase(), KIND);
+        writeln!(
+            self.out,
+            "{number:>ROW$} {time} {DIM}{delta}{DIM:#} {way} {DIM}{ends}{DIM:#} {kind} {style}{text}{style:#}"
+        )?;
+        if self.terminal { self.out.flush() } else { Ok(()) }
+    }
+
+    fn ends_width(&self) -> usize {
+        (self.width / 3).clamp(20, WIDEST_ENDS)
+    }
+
+    /// The names of the columns, and the day where times are times of day.
+    fn heading(&mut self, row: &Row) -> io::Result<()> {
+        if !std::mem::replace(&mut self.head, true) {
+            let time = column("time", self.time(row.at.time, row).len());
+            let ends = column("client ↔ server", self.ends_width());
+            writeln!(
+                self.out,
+                "{BOLD}{:>ROW$} {time} {:>DELTA$} way {ends} {:<KIND$} what{BOLD:#}",
+                "row", "delta", "kind"
+            )?;
+        }
+        if matches!(self.format, TimeFormat::Utc | TimeFormat::Local) {
+            let day = self.civil(row.at.time, "%Y-%m-%d %Z");
+            if self.day.as_ref() != Some(&day) {
+                writeln!(self.out, "{DIM}{:>ROW$} {day}{DIM:#}", "")?;
+                self.day = Some(day);
+            }
+        }
+        Ok(())
+    }
+
+    fn time(&self, time: Timestamp, row: &Row) -> String {
+        match self.format {
+            TimeFormat::Utc | TimeFormat::Local => self.civil(time, "%H:%M:%S%.6f"),
+            TimeFormat::Relative => format!("{:>12.6}", row.elapsed.as_secs_f64()),
+            TimeFormat::Epoch => {
+                let nanos = time.as_nanos();
+                format!("{}.{:09}", nanos.div_euclid(1_000_000_000), nanos.rem_euclid(1_000_000_000))
+            }
+        }
+    }
+
+    fn civil(&self, time: Timestamp, format: &str) -> String {
+        let instant = Instant::from_nanosecond(i128::from(time.as_nanos())).unwrap_or_default();
+        instant.to_zoned(self.zone.clone()).strftime(format).to_string()
+    }
+
+    /// Shows what the capture as a whole says.
+    ///
+    /// # Errors
+    /// What the terminal says.
+    pub fn finish(&mut self, report: &Report, findings: &[Finding]) -> io::Result<()> {
+        if self.head {
+            writeln!(self.out)?;
+        }
+        self.capture(report)?;
+        self.contents(report)?;
+        self.unused(report)?;
+        self.findings(report, findings)?;
+        self.out.flush()
+    }
+
+    fn line(&mut self, label: &str, text: &str) -> io::Result<()> {
+        writeln!(self.out, "{BOLD}{label:<10}{BOLD:#} {}", visible(text))
+    }
+
+    fn capture(&mut self, report: &Report) -> io::Result<()> {
+        let packets = report.stats.get(Counter::Packets);
+        let bytes = report.stats.get(Counter::Bytes);
+        let span = match (report.first, report.last) {
+            (Some(first), Some(last)) => {
+                let (from, to) =
+                    (self.civil(first.time, "%Y-%m-%d %H:%M:%S"), self.civil(last.time, "%Y-%m-%d %H:%M:%S %Z"));
+                format!(", {from} to {to} ({})", duration(last.time.since(first.time)))
+            }
+            _ => String::new(),
+        };
+        let text = format!("{}: {packets} packets, {bytes} bytes{span}", report.inputs.join(", "));
+        self.line("Capture", &text)
+    }
+
+    fn contents(&mut self, report: &Report) -> io::Result<()> {
+        let without = report.lookups.iter().filter(|lookup| lookup.rcode.is_some_and(|code| code != 0)).count();
+        let silent = report.lookups.iter().filter(|lookup| lookup.answered.is_none()).count();
+        let tcp = report.flows.iter().filter(|flow| flow.key.transport == TransportKind::Tcp);
+        let failed = tcp.clone().filter(|flow| flow.ended.is_some_and(has_failed)).count();
+        let sip: u64 = report.flows.iter().map(|flow| flow.sip[0] + flow.sip[1]).sum();
+        let mut parts = vec![
+            count(report.lookups.len(), "look-up", "look-ups")
+                + &but(&[(without, "refused or without such a name"), (silent, "unanswered")]),
+            count(tcp.count(), "TCP connection", "TCP connections") + &but(&[(failed, "failed")]),
+        ];
+        let unanswered = but(&[(report.unanswered.len(), "requests unanswered")]);
+        parts.push(count(usize::try_from(sip).unwrap_or(usize::MAX), "SIP message", "SIP messages") + &unanswered);
+        self.line("Holds", &parts.join(" · "))
+    }
+
+    /// What was dropped, skipped or not understood, by cause.
+    fn unused(&mut self, report: &Report) -> io::Result<()> {
+        for (label, loss) in [("Besides", false), ("Missing", true)] {
+            let parts: Vec<String> = COUNTERS
+                .iter()
+                .filter(|entry| entry.loss == loss && !matches!(entry.counter, Counter::Packets | Counter::Bytes))
+                .filter(|entry| report.stats.get(entry.counter) > 0)
+                .map(|entry| format!("{} {}", report.stats.get(entry.counter), entry.text))
+                .collect();
+            if !parts.is_empty() {
+                self.line(label, &parts.join(" · "))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn findings(&mut self, report: &Report, findings: &[Finding]) -> io::Result<()> {
+        for finding in findings {
+            let style = match finding.severity {
+                Severity::Error => BAD,
+                Severity::Warning => MIND,
+                Severity::Note => NEUTRAL,
+            };
+            let severity = finding.severity.name();
+            writeln!(self.out)?;
+            writeln!(
+                self.out,
+                "{style}{severity:<10}{style:#} {BOLD}{}{BOLD:#} [{}]",
+                finding.rule.title, finding.rule.id
+            )?;
+            self.line("  seen", &format!("{}{}", finding.what, evidence(report, finding)))?;
+            self.line("  matters", finding.rule.why)?;
+            self.line("  do", finding.rule.fix)?;
+        }
+        Ok(())
+    }
+}
+
+/// The rows or frames that show a finding.
+fn evidence(report: &Report, finding: &Finding) -> String {
+    let frames: Vec<String> = finding
+        .evidence
+        .iter()
+        .map(|at| report.row_of(*at).map_or_else(|| format!("frame {}", at.frame.0), |row| format!("row {row}")))
+        .collect();
+    if frames.is_empty() { String::new() } else { format!(" ({})", frames.join(", ")) }
+}
+
+fn way(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Out => "Out",
+        Direction::In => "In ",
+    }
+}
+
+fn count(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+fn but(parts: &[(usize, &str)]) -> String {
+    let parts: Vec<_> =
+        parts.iter().filter(|part| part.0 > 0).map(|(number, what)| format!("{number} {what}")).collect();
+    if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) }
+}
+
+const fn has_failed(event: TcpEvent) -> bool {
+    matches!(event, TcpEvent::Refused { .. } | TcpEvent::Unanswered { .. } | TcpEvent::Unreachable { .. })
+}
+
+/// Colour says how a row went. A challenge and a name that is not there are no alarm.
+fn row_style(row: &Row) -> Style {
+    match &row.message {
+        Message::Sip(message) => match message.status() {
+            Some(200..=299) => GOOD,
+            Some(300..=399 | 401 | 407) => MIND,
+            Some(400..) => BAD,
+            _ => NEUTRAL,
+        },
+        Message::Dns(message) if message.is_response() => match message.rcode {
+            0 => GOOD,
+            3 => MIND,
+            _ => BAD,
+        },
+        Message::Tcp(TcpEvent::Open { .. }) => GOOD,
+        Message::Tcp(TcpEvent::Reset { .. }) | Message::Lost(_) | Message::Defect(_) => MIND,
+        Message::Tcp(event) if has_failed(*event) => BAD,
+        Message::Icmp { .. } => BAD,
+        Message::Dns(_) | Message::Tcp(_) => NEUTRAL,
+    }
+}

@@ -1,0 +1,87 @@
+//! The per-flow half of the engine: packets in, observations out.
+
+use crate::flow::fragments::Fragments;
+use crate::flow::table::FlowTable;
+use crate::flow::tcp::Events;
+use crate::model::{Counter, Limits, Observation, Packet, Ports, Stats, Timestamp};
+use crate::session::Sessions;
+use crate::wire::ip::{self, Body, Fragment, Unusable};
+use crate::wire::packet::{self, Frame};
+
+/// Decoders and tables of the flows whose packets it is given.
+pub struct Lane {
+    fragments: Fragments,
+    flows: FlowTable,
+    sessions: Sessions,
+    limits: Limits,
+    /// What it counted.
+    pub stats: Stats,
+}
+
+impl Lane {
+    /// A lane that has seen nothing.
+    pub fn new(ports: Ports, limits: Limits) -> Self {
+        Self {
+            fragments: Fragments::default(),
+            flows: FlowTable::new(ports.clone(), limits.clone()),
+            sessions: Sessions::new(ports, limits.clone()),
+            limits,
+            stats: Stats::default(),
+        }
+    }
+
+    /// Takes a packet; `wanted` where a port, an address or the user asks for its flow.
+    pub fn push(&mut self, packet: &Packet<'_>, wanted: bool, out: &mut Vec<Observation>) {
+        match packet::decode(packet, wanted) {
+            Ok(Frame { body: Body::Fragment(fragment), .. }) if fragment.payload.is_empty() => {}
+            Ok(frame) => match frame.body {
+                Body::Fragment(fragment) => self.fragment(&frame, &fragment, out),
+                _ => self.frame(&frame, out),
+            },
+            Err(unusable) => self.stats.count(cause(&unusable)),
+        }
+    }
+
+    /// Takes a fragment, and the datagram that it completes.
+    fn fragment(&mut self, frame: &Frame<'_>, fragment: &Fragment<'_>, out: &mut Vec<Observation>) {
+        let (when, ends) = ((frame.point, frame.at.time), (frame.src, frame.dst));
+        let whole = self.fragments.push(when, ends, fragment, &self.limits, &mut self.stats);
+        let Some(whole) = whole else { return };
+        match ip::decode_payload(frame.src, frame.dst, whole.protocol, &whole.payload) {
+            Ok(ip::Decoded { src, dst, body }) => self.frame(&Frame { src, dst, body, ..*frame }, out),
+            Err(unusable) => self.stats.count(cause(&unusable)),
+        }
+    }
+
+    fn frame(&mut self, frame: &Frame<'_>, out: &mut Vec<Observation>) {
+        let events = self.flows.push(frame, &mut self.stats);
+        self.sessions(events, out);
+    }
+
+    /// Lets capture time pass.
+    pub fn advance(&mut self, now: Timestamp, out: &mut Vec<Observation>) {
+        let events = self.flows.advance(now, &mut self.stats);
+        self.sessions(events, out);
+    }
+
+    /// Ends all flows.
+    pub fn finish(&mut self, out: &mut Vec<Observation>) {
+        self.fragments.finish(&mut self.stats);
+        let events = self.flows.finish(&mut self.stats);
+        self.sessions(events, out);
+    }
+
+    fn sessions(&mut self, events: Events<'_>, out: &mut Vec<Observation>) {
+        for event in events {
+            self.sessions.push(event, &mut self.stats, out);
+        }
+    }
+}
+
+const fn cause(unusable: &Unusable) -> Counter {
+    match unusable {
+        Unusable::NotIp => Counter::NotIp,
+        Unusable::LinkUnknown => Counter::LinkUnknown,
+        Unusable::Malformed(_) => Counter::Malformed,
+    }
+}

@@ -1,0 +1,126 @@
+//! The composition of all layers: packets in, rows and a report out.
+//!
+//! [`Engine::push`] takes packets in order, [`Engine::advance`] lets time pass where none come,
+//! [`Engine::next_row`] hands out finished rows, [`Engine::finish`] ends. Opens nothing, prints nothing,
+//! reads no clock.
+
+pub mod lane;
+pub mod sieve;
+
+use crate::model::{Counter, Limits, Observation, Packet, Ports, Stats, Timestamp};
+use crate::story::{Damage, Report, Row, Story};
+use lane::Lane;
+use sieve::{Sieve, Verdict};
+
+/// How the engine works.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Ports and what they carry.
+    pub ports: Ports,
+    /// Bounds.
+    pub limits: Limits,
+    /// More names whose addresses are watched.
+    pub watch: Vec<String>,
+    /// Lets every packet through to the decoders; for testing the sieve.
+    pub without_sieve: bool,
+}
+
+/// Capture time between two looks for flows that stayed silent.
+const SWEEP: crate::model::Span = crate::model::Span::from_secs(1);
+
+/// Everything from packets to rows.
+pub struct Engine {
+    sieve: Sieve,
+    lane: Lane,
+    story: Story,
+    observations: Vec<Observation>,
+    stats: Stats,
+    swept: Option<Timestamp>,
+    without_sieve: bool,
+}
+
+impl Engine {
+    /// An engine that has seen nothing.
+    pub fn new(options: Options) -> Self {
+        let Options { ports, limits, watch, without_sieve } = options;
+        Self {
+            sieve: Sieve::new(ports.clone(), &watch, &limits),
+            lane: Lane::new(ports, limits.clone()),
+            story: Story::new(limits),
+            observations: Vec::new(),
+            stats: Stats::default(),
+            swept: None,
+            without_sieve,
+        }
+    }
+
+    /// Names the inputs.
+    pub fn name_inputs(&mut self, names: &[String]) {
+        self.story.name_inputs(names);
+    }
+
+    /// An input cannot be read on.
+    pub fn damaged(&mut self, damage: Damage) {
+        self.story.damaged(damage);
+    }
+
+    /// Takes the next packet.
+    pub fn push(&mut self, packet: &Packet<'_>) {
+        self.stats.count(Counter::Packets);
+        self.stats.add(Counter::Bytes, packet.data.len() as u64);
+        self.story.saw(packet.at);
+        self.sweep(packet.at.time);
+        let verdict = self.sieve.judge(packet);
+        if verdict == Verdict::Drop && !self.without_sieve {
+            self.stats.count(Counter::Sieved);
+            return;
+        }
+        let wanted = verdict == Verdict::Keep;
+        if wanted && packet.wire_len as usize > packet.data.len() {
+            self.stats.count(Counter::SnapCut);
+            self.story.saw_cut(packet.at);
+        }
+        self.lane.push(packet, wanted, &mut self.observations);
+        self.tell();
+    }
+
+    /// Lets capture time pass where no packet comes.
+    pub fn advance(&mut self, now: Timestamp) {
+        self.lane.advance(now, &mut self.observations);
+        self.tell();
+    }
+
+    /// The next row that is final, in order.
+    pub fn next_row(&mut self) -> Option<Row> {
+        self.story.next_row()
+    }
+
+    /// Ends all flows. [`Engine::next_row`] then hands out the rest of the rows.
+    pub fn finish(&mut self) {
+        self.lane.finish(&mut self.observations);
+        self.tell();
+        self.story.finish();
+    }
+
+    /// What the capture as a whole says; after [`Engine::finish`].
+    pub fn report(&mut self) -> Report {
+        let mut stats = self.stats.clone();
+        stats.merge(&self.lane.stats);
+        self.story.report(stats)
+    }
+
+    fn sweep(&mut self, now: Timestamp) {
+        let due = self.swept.is_none_or(|swept| now.since(swept) >= SWEEP);
+        if due {
+            self.swept = Some(now);
+            self.lane.advance(now, &mut self.observations);
+            self.tell();
+        }
+    }
+
+    fn tell(&mut self) {
+        for observation in self.observations.drain(..) {
+            self.story.push(observation);
+        }
+    }
+}

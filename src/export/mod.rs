@@ -1,0 +1,76 @@
+//! Rows and the report to bytes, row by row, into the `Write` it is given.
+//!
+//! One file a format; [`EXPORTERS`] lists them. Text from a capture is escaped for its format.
+
+pub mod csv;
+pub mod json;
+pub mod jsonl;
+
+use std::io::{self, Write};
+
+use jiff::Timestamp as Instant;
+use jiff::fmt::temporal::DateTimePrinter;
+
+use crate::findings::Finding;
+use crate::model::Timestamp;
+use crate::story::{Report, Row};
+
+/// Writes a timeline in one format.
+pub trait Export {
+    /// Writes a row.
+    ///
+    /// # Errors
+    /// What the writer says.
+    fn row(&mut self, row: &Row) -> io::Result<()>;
+
+    /// Writes what comes at the end.
+    ///
+    /// # Errors
+    /// What the writer says.
+    fn finish(&mut self, report: &Report, findings: &[Finding]) -> io::Result<()>;
+}
+
+/// What a user may choose.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Choices {
+    /// Whole SIP messages in JSON lines.
+    pub raw: bool,
+    /// Dialect of CSV.
+    pub dialect: csv::Dialect,
+}
+
+/// A format.
+pub struct Exporter {
+    /// Its option, without dashes.
+    pub name: &'static str,
+    /// What it writes.
+    pub about: &'static str,
+    /// Begins a file.
+    pub begin: fn(Box<dyn Write>, Choices) -> io::Result<Box<dyn Export>>,
+}
+
+/// The formats.
+pub static EXPORTERS: &[&Exporter] = &[&csv::EXPORTER, &jsonl::EXPORTER, &json::EXPORTER];
+
+const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(9));
+
+/// Capture time as RFC 3339 in UTC with nine digits.
+pub fn rfc3339(time: Timestamp) -> String {
+    let mut text = String::with_capacity(30);
+    let instant = Instant::from_nanosecond(i128::from(time.as_nanos())).unwrap_or_default();
+    // Writing to a string does not fail.
+    let _ = PRINTER.print_timestamp(&instant, &mut text);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_nine_digits() {
+        assert_eq!(rfc3339(Timestamp::from_nanos(0)), "1970-01-01T00:00:00.000000000Z");
+        assert_eq!(rfc3339(Timestamp::new(1_795_418_857, 699_214_001)), "2026-11-23T07:27:37.699214001Z");
+        assert_eq!(rfc3339(Timestamp::from_nanos(i64::MIN)).len(), 30);
+    }
+}

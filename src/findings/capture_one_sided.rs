@@ -1,0 +1,33 @@
+//! # capture-one-sided
+
+use crate::findings::{Finding, Rule, Severity};
+use crate::model::{TcpEvent, TransportKind};
+use crate::story::{FlowReport, Report};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    id: "capture-one-sided",
+    title: "Only one direction was captured",
+    seen: "Connections with messages of one side only, whose handshake lacks the other side, too.",
+    why: "Requests look unanswered that were answered.",
+    fix: "Mirror both directions of the port, or capture on the client or the server itself.",
+    check,
+};
+
+fn check(rule: &'static Rule, report: &Report) -> Vec<Finding> {
+    let one_sided: Vec<_> = report.flows.iter().filter(|flow| is_one_sided(flow)).collect();
+    let Some(first) = one_sided.first() else { return Vec::new() };
+    let what = match one_sided.len() {
+        1 => format!("of the connection to {} only one direction is in the capture", first.key.server),
+        count => format!("of {count} connections only one direction is in the capture"),
+    };
+    let evidence = one_sided.iter().take(16).map(|flow| flow.first).collect();
+    vec![Finding { rule, severity: Severity::Warning, what, evidence }]
+}
+
+/// Messages one way only, and nothing of the other side even in the handshake.
+fn is_one_sided(flow: &FlowReport) -> bool {
+    let one_way = (flow.sip[0] == 0) != (flow.sip[1] == 0);
+    let handshake = flow.opened.is_none_or(|event| matches!(event, TcpEvent::Open { answer_time: None, .. }));
+    flow.key.transport == TransportKind::Tcp && one_way && handshake
+}

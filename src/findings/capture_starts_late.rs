@@ -1,0 +1,30 @@
+//! # capture-starts-late
+
+use crate::findings::{Finding, Rule, Severity};
+use crate::model::TransportKind;
+use crate::story::Report;
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    id: "capture-starts-late",
+    title: "A connection is older than the capture",
+    seen: "Messages on a connection whose handshake is not in the capture.",
+    why: "What was said before is not known: how the server was found, how the client authenticated. TLS cannot be decrypted without its handshake.",
+    fix: "Start the capture first, then sign out and in again (or end and start the client).",
+    check,
+};
+
+fn check(rule: &'static Rule, report: &Report) -> Vec<Finding> {
+    let late: Vec<_> = report
+        .flows
+        .iter()
+        .filter(|flow| flow.key.transport == TransportKind::Tcp && flow.opened.is_none() && flow.sip != [0, 0])
+        .collect();
+    let Some(first) = late.first() else { return Vec::new() };
+    let what = match late.len() {
+        1 => format!("the connection to {} began before the capture", first.key.server),
+        count => format!("{count} connections began before the capture"),
+    };
+    let evidence = late.iter().take(16).map(|flow| flow.first).collect();
+    vec![Finding { rule, severity: Severity::Note, what, evidence }]
+}

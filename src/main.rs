@@ -1,0 +1,5 @@
+//! The thin binary around the library.
+
+fn main() -> std::process::ExitCode {
+    lynccap::cli::main()
+}

@@ -1,0 +1,74 @@
+//! Which conversation a thing belongs to, and which way it went.
+
+use std::net::SocketAddr;
+
+use crate::model::packet::{PacketNo, PointNo};
+
+/// TCP or UDP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TransportKind {
+    /// TCP (RFC 9293).
+    Tcp,
+    /// UDP (RFC 768).
+    Udp,
+}
+
+/// `Out` leaves the client, `In` reaches it.
+///
+/// The client sent the SYN. Without one it is the side whose port is not the known one, else the
+/// side that was seen to send first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Direction {
+    /// From the client to the server.
+    Out,
+    /// From the server to the client.
+    In,
+}
+
+impl Direction {
+    /// Both, `Out` first.
+    pub const BOTH: [Self; 2] = [Self::Out, Self::In];
+
+    /// The other way.
+    #[must_use]
+    pub const fn reverse(self) -> Self {
+        match self {
+            Self::Out => Self::In,
+            Self::In => Self::Out,
+        }
+    }
+
+    /// As rows and exports spell it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Out => "out",
+            Self::In => "in",
+        }
+    }
+}
+
+/// One conversation: addresses, ports, where it was captured and with which packet it began, so
+/// that ports used again make another flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FlowKey {
+    /// Where it was captured.
+    pub point: PointNo,
+    /// TCP or UDP.
+    pub transport: TransportKind,
+    /// The side that [`Direction::Out`] leaves.
+    pub client: SocketAddr,
+    /// The side that [`Direction::In`] leaves.
+    pub server: SocketAddr,
+    /// The first packet seen of it.
+    pub opened: PacketNo,
+}
+
+impl FlowKey {
+    /// Sender and receiver of what goes in `direction`.
+    pub const fn ends(&self, direction: Direction) -> (SocketAddr, SocketAddr) {
+        match direction {
+            Direction::Out => (self.client, self.server),
+            Direction::In => (self.server, self.client),
+        }
+    }
+}

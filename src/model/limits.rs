@@ -1,0 +1,100 @@
+//! Every bound on what is held while decoding, in one place.
+//!
+//! Reaching one is never silent: it is counted in [`crate::model::Stats`], and where evidence is
+//! lost an observation says so.
+
+use crate::model::time::Span;
+
+/// Bounds on what is held. `Limits::default()` keeps to 256 MiB; [`Limits::within`] scales.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Flows at one time. Default 131,072 (about 50 MB with their decoders idle); then the one idle
+    /// for longest is closed. A server's capture of thousands of clients stays far below.
+    pub flows: usize,
+    /// Bytes held per direction while a segment is missing. Default 1 MiB: a 64 KiB window scaled by 16.
+    pub reorder_bytes: usize,
+    /// Segments held per direction while one is missing. Default 8,192: `reorder_bytes` in small segments.
+    pub reorder_segments: usize,
+    /// Bytes held for missing segments in all flows together. Default 64 MiB.
+    pub reorder_total: usize,
+    /// Capture time that a hole is waited for where no acknowledgement tells more. Default 10 s:
+    /// beyond the third retransmission of every common stack.
+    pub hole_age: Span,
+    /// Capture time that a hole is waited for once the receiver acknowledged it, in case the capture
+    /// wrote packets out of order. Default 1 s.
+    pub acked_hole_age: Span,
+    /// Silence after which an unanswered SYN is told. Default 15 s: the Windows client gives up after 21 s.
+    pub syn_age: Span,
+    /// Silence after which a closed connection, a datagram flow or a connection that nothing asked for
+    /// is forgotten. Default 60 s.
+    pub transient_age: Span,
+    /// IP datagrams being put together. Default 4,096.
+    pub fragment_datagrams: usize,
+    /// Bytes of IP fragments held. Default 8 MiB.
+    pub fragment_bytes: usize,
+    /// Capture time that an incomplete datagram is kept. Default 30 s (RFC 791 suggests 15, Linux uses 30).
+    pub fragment_age: Span,
+    /// Longest head (start line and header fields) of a SIP message. Default 1 MiB: certificate chains
+    /// ride in header fields and pass 8 KiB.
+    pub sip_head: usize,
+    /// Longest body of a SIP message that is kept. Default 8 MiB: Lync bodies pass 16 KiB; a contact
+    /// list of 1,000 entries is about 200 KiB.
+    pub sip_body: usize,
+    /// Bytes of messages under way in all flows together. Default 64 MiB.
+    pub pending_bytes: usize,
+    /// Rows that wait to be put in order. Default 65,536.
+    pub rows: usize,
+    /// Bytes of messages in rows that wait. Default 32 MiB.
+    pub row_bytes: usize,
+    /// Capture time that a row waits at most. Default 30 s.
+    pub row_age: Span,
+    /// Look-ups, unanswered requests and flows remembered for correlation, each. Default 65,536.
+    pub remembered: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::within(256 << 20)
+    }
+}
+
+impl Limits {
+    /// Bounds that together keep to about `bytes` (at least 4 MiB are taken).
+    pub fn within(bytes: usize) -> Self {
+        let bytes = bytes.max(4 << 20);
+        let share = |part: usize, most: usize| (bytes / part).min(most);
+        Self {
+            flows: share(2048, 1 << 20),
+            reorder_bytes: share(256, 16 << 20),
+            reorder_segments: 8192,
+            reorder_total: share(4, 1 << 30),
+            hole_age: Span::from_secs(10),
+            acked_hole_age: Span::from_secs(1),
+            syn_age: Span::from_secs(15),
+            transient_age: Span::from_secs(60),
+            fragment_datagrams: 4096,
+            fragment_bytes: share(32, 64 << 20),
+            fragment_age: Span::from_secs(30),
+            sip_head: share(64, 1 << 20),
+            sip_body: share(32, 64 << 20),
+            pending_bytes: share(4, 1 << 30),
+            rows: share(4096, 65_536),
+            row_bytes: share(8, 256 << 20),
+            row_age: Span::from_secs(30),
+            remembered: share(4096, 65_536),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_those_the_documentation_states() {
+        let limits = Limits::default();
+        assert_eq!((limits.flows, limits.reorder_bytes, limits.rows), (131_072, 1 << 20, 65_536));
+        assert_eq!((limits.reorder_total, limits.fragment_bytes, limits.sip_body), (64 << 20, 8 << 20, 8 << 20));
+        assert_eq!((limits.sip_head, limits.pending_bytes), (1 << 20, 64 << 20));
+    }
+}

@@ -1,0 +1,26 @@
+//! The vocabulary that every layer shares: time, packet numbers, flows, stream events, observations,
+//! bounds and counters.
+//!
+//! Holds data only: no parsing, no input, no output, no clock.
+
+pub mod dns;
+pub mod flow;
+pub mod limits;
+pub mod observation;
+pub mod packet;
+pub mod ports;
+pub mod recent;
+pub mod sip;
+pub mod stats;
+pub mod stream;
+pub mod time;
+
+pub use flow::{Direction, FlowKey, TransportKind};
+pub use limits::Limits;
+pub use observation::{Defect, Loss, LossCause, Message, Observation, TcpEvent};
+pub use packet::{At, FrameNo, InputNo, LinkType, Packet, PacketNo, PointNo};
+pub use ports::{DecodeAs, Ports};
+pub use recent::Recent;
+pub use stats::{Counter, Stats};
+pub use stream::{Change, FlowSlot, StreamEvent, TcpStep};
+pub use time::{Span, Timestamp};

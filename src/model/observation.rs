@@ -1,0 +1,145 @@
+//! The waist: what the flow-wise half tells the half that sees the whole capture.
+
+use std::borrow::Cow;
+
+use crate::model::dns::DnsMessage;
+use crate::model::flow::{Direction, FlowKey};
+use crate::model::packet::At;
+use crate::model::sip::SipMessage;
+use crate::model::time::Span;
+
+/// One thing that was seen, owned and in capture order within its flow and direction.
+#[derive(Clone, Debug)]
+pub struct Observation {
+    /// The packet that completed it.
+    pub at: At,
+    /// The packet in which it began.
+    pub began: At,
+    /// The conversation, where there is one.
+    pub flow: Option<FlowKey>,
+    /// Which way it went.
+    pub direction: Direction,
+    /// What it is.
+    pub message: Message,
+}
+
+/// What was seen.
+#[derive(Clone, Debug)]
+pub enum Message {
+    /// A DNS, mDNS or LLMNR message.
+    Dns(Box<DnsMessage>),
+    /// A step in the life of a TCP connection.
+    Tcp(TcpEvent),
+    /// An ICMP error about a datagram.
+    Icmp {
+        /// ICMP (or, for IPv6, `ICMPv6`) type.
+        icmp_type: u8,
+        /// ICMP code.
+        icmp_code: u8,
+        /// Whether it was `ICMPv6`.
+        v6: bool,
+    },
+    /// A SIP message.
+    Sip(Box<SipMessage>),
+    /// Bytes that the capture does not have.
+    Lost(Loss),
+    /// Bytes that are not what they should be.
+    Defect(Defect),
+}
+
+/// A step in the life of a TCP connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TcpEvent {
+    /// The SYN was answered, after this time where both packets are there.
+    Open {
+        /// From the first SYN to the answer.
+        answer_time: Option<Span>,
+        /// How many SYNs it took.
+        syns: u32,
+    },
+    /// The SYN was answered with a reset.
+    Refused {
+        /// From the last SYN to the reset.
+        answer_time: Span,
+    },
+    /// Nothing answered the SYNs.
+    Unanswered {
+        /// How many SYNs were sent.
+        syns: u32,
+        /// From the first SYN to the last packet before giving up or to the end of the capture.
+        waited: Span,
+    },
+    /// An ICMP error answered.
+    Unreachable {
+        /// ICMP (or, for IPv6, `ICMPv6`) type.
+        icmp_type: u8,
+        /// ICMP code.
+        icmp_code: u8,
+        /// Whether it was `ICMPv6`.
+        v6: bool,
+    },
+    /// A reset ended it.
+    Reset {
+        /// Who sent the reset: `Out` is the client.
+        by: Direction,
+    },
+    /// Both sides closed it.
+    Closed {
+        /// Whose FIN came first: `Out` is the client.
+        by: Direction,
+    },
+}
+
+impl TcpEvent {
+    /// As rows and exports spell it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Open { .. } => "open",
+            Self::Refused { .. } => "refused",
+            Self::Unanswered { .. } => "unanswered",
+            Self::Unreachable { .. } => "unreachable",
+            Self::Reset { .. } => "reset",
+            Self::Closed { .. } => "closed",
+        }
+    }
+}
+
+/// Bytes that the capture does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Loss {
+    /// How many; 0 where unknown.
+    pub bytes: u64,
+    /// Why they are missing, as far as that can be told.
+    pub cause: LossCause,
+}
+
+/// Why bytes are missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LossCause {
+    /// The receiver acknowledged them, so they were sent: the capture lost them.
+    NotCaptured,
+    /// They were not acknowledged in what the capture holds.
+    NotSeen,
+    /// A bound on held bytes was reached.
+    Bound,
+}
+
+/// Bytes that are not what they should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Defect {
+    /// The protocol that could not be read on, as Wireshark names it: `DNS`, `SIP`, `IPv4` …
+    pub layer: &'static str,
+    /// What is wrong, for people.
+    pub what: Cow<'static, str>,
+    /// Where, in bytes from the start of that layer.
+    pub offset: usize,
+    /// How many bytes were passed over for it.
+    pub skipped: u64,
+}
+
+impl Defect {
+    /// A defect of `layer` at `offset`, with nothing skipped.
+    pub fn new(layer: &'static str, offset: usize, what: impl Into<Cow<'static, str>>) -> Self {
+        Self { layer, what: what.into(), offset, skipped: 0 }
+    }
+}

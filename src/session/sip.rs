@@ -1,0 +1,444 @@
+//! SIP over datagrams and streams (RFC 3261 §18.3): where messages begin and end.
+//!
+//! In: datagrams, or bytes of a stream, cut anywhere. Out: messages with their exact bytes,
+//! incomplete ones where bytes are missing, and what belongs to no message. On a stream
+//! `Content-Length` ends a message; where it contradicts what follows, the next start line does.
+//! Keep-alives (CRLF CRLF) are counted. Cannot tell whether its bytes came through TLS.
+
+use std::borrow::Cow;
+
+use crate::model::sip::Carrier;
+use crate::model::{At, Counter, DecodeAs, Defect, Direction, Loss, TransportKind};
+use crate::session::{Decoder, Output, Probe};
+use crate::wire::sip::{self, Head, Likeness};
+
+/// The entry in [`crate::session::PROBES`].
+pub static PROBE: Probe = Probe {
+    name: "sip",
+    kinds: &[DecodeAs::Sip],
+    begins,
+    decoder: |transport| match transport {
+        TransportKind::Udp => Box::new(Datagrams),
+        TransportKind::Tcp => Box::new(Stream::new(Carrier::Tcp)),
+    },
+};
+
+/// Whether bytes begin a message, behind any number of keep-alives.
+fn begins(bytes: &[u8]) -> Likeness {
+    sip::begins(after_line_ends(bytes))
+}
+
+fn after_line_ends(bytes: &[u8]) -> &[u8] {
+    let end = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n')).unwrap_or(bytes.len());
+    bytes.get(end..).unwrap_or_default()
+}
+
+/// One message a datagram.
+struct Datagrams;
+
+impl Decoder for Datagrams {
+    fn data(&mut self, at: At, direction: Direction, bytes: Cow<'_, [u8]>, out: &mut Output<'_>) {
+        let bytes = after_line_ends(&bytes);
+        if bytes.iter().all(|&byte| byte == 0) {
+            out.stats.count(Counter::SipKeepAlive);
+            return;
+        }
+        let head_end = sip::find_head_end(bytes, 0).unwrap_or(bytes.len());
+        let Some(mut head) = bytes.get(..head_end).and_then(sip::parse_head) else {
+            out.stats.add(Counter::SipSkippedBytes, bytes.len() as u64);
+            let skipped = bytes.len() as u64;
+            let defect = Defect { skipped, ..Defect::new("SIP", 0, "a datagram that is no SIP message") };
+            return out.defect(at, direction, defect);
+        };
+        let body = bytes.len() - head_end;
+        let claimed = head.content_length.unwrap_or(body);
+        if claimed > body {
+            let what = format!("Content-Length is {claimed}, the datagram has {body} bytes of body");
+            head.defects.push(Defect::new("SIP", head_end, what));
+        } else if claimed < body {
+            let what = format!("{} bytes after the body that Content-Length tells", body - claimed);
+            head.defects.push(Defect::new("SIP", head_end + claimed, what));
+        }
+        let raw = bytes.get(..head_end + claimed.min(body)).unwrap_or(bytes);
+        let message = sip::message(raw.into(), head_end, head, Carrier::Udp, claimed <= body);
+        out.sip((at, at), direction, message);
+    }
+
+    fn gap(&mut self, _: At, _: Direction, _: Loss, _: &mut Output<'_>) {}
+
+    fn finish(&mut self, _: At, _: Direction, _: &mut Output<'_>) {}
+
+    fn held(&self) -> usize {
+        0
+    }
+
+    fn relieve(&mut self, _: At, _: &mut Output<'_>) {}
+}
+
+/// Both directions of a stream.
+pub struct Stream {
+    out: Half,
+    r#in: Half,
+}
+
+impl Stream {
+    /// A decoder of a new stream of that carrier.
+    pub fn new(carrier: Carrier) -> Self {
+        Self { out: Half::new(carrier), r#in: Half::new(carrier) }
+    }
+
+    fn half(&mut self, direction: Direction) -> &mut Half {
+        match direction {
+            Direction::Out => &mut self.out,
+            Direction::In => &mut self.r#in,
+        }
+    }
+}
+
+impl Decoder for Stream {
+    fn data(&mut self, at: At, direction: Direction, bytes: Cow<'_, [u8]>, out: &mut Output<'_>) {
+        self.half(direction).data(at, direction, &bytes, out);
+    }
+
+    fn gap(&mut self, _: At, direction: Direction, loss: Loss, out: &mut Output<'_>) {
+        self.half(direction).gap(direction, loss, out);
+    }
+
+    fn finish(&mut self, _: At, direction: Direction, out: &mut Output<'_>) {
+        self.half(direction).finish(direction, out);
+    }
+
+    fn held(&self) -> usize {
+        self.out.bytes.len() + self.r#in.bytes.len()
+    }
+
+    fn relieve(&mut self, _: At, out: &mut Output<'_>) {
+        for direction in Direction::BOTH {
+            self.half(direction).give_up(direction, out);
+        }
+    }
+}
+
+/// The message that the held bytes begin, as far as it is known.
+#[derive(Default)]
+struct Pending {
+    /// From where to look for the end of the head.
+    scan: usize,
+    /// Lengths of the head and of the whole, once the head is there.
+    lengths: Option<(usize, usize)>,
+}
+
+/// One direction of a stream.
+struct Half {
+    carrier: Carrier,
+    /// Bytes from the start of a message that is not complete.
+    bytes: Vec<u8>,
+    /// Which packet brought the held bytes up to which offset.
+    marks: Vec<(usize, At)>,
+    pending: Pending,
+    /// Bytes to pass over: the rest of a body that is not kept.
+    skip: usize,
+    /// Bytes passed over since the last message, and where they began.
+    rubbish: Option<(At, u64)>,
+    /// Whether rubbish is to be expected: the stream was joined in the middle, or bytes are missing.
+    adrift: bool,
+}
+
+/// What to do at a place in the stream.
+enum Step {
+    /// So many bytes are done with.
+    Used(usize),
+    /// More bytes are needed.
+    Wait,
+}
+
+impl Half {
+    fn new(carrier: Carrier) -> Self {
+        let (bytes, marks, pending) = (Vec::new(), Vec::new(), Pending::default());
+        Self { carrier, bytes, marks, pending, skip: 0, rubbish: None, adrift: false }
+    }
+
+    fn data(&mut self, at: At, direction: Direction, bytes: &[u8], out: &mut Output<'_>) {
+        if self.bytes.is_empty() {
+            // Whole messages in one packet are read where they lie.
+            let used = self.read(bytes, 0, &[(bytes.len(), at)], direction, out);
+            self.hold(bytes.get(used..).unwrap_or_default(), at);
+            return;
+        }
+        self.hold(bytes, at);
+        if self.pending.lengths.is_some_and(|(_, total)| self.bytes.len() < total) {
+            return;
+        }
+        let (held, marks) = (std::mem::take(&mut self.bytes), std::mem::take(&mut self.marks));
+        let used = self.read(&held, 0, &marks, direction, out);
+        (self.bytes, self.marks) = (held, marks);
+        self.drop_front(used);
+    }
+
+    fn hold(&mut self, bytes: &[u8], at: At) {
+        if !bytes.is_empty() {
+            self.bytes.extend_from_slice(bytes);
+            self.marks.push((self.bytes.len(), at));
+        }
+    }
+
+    fn drop_front(&mut self, used: usize) {
+        if used == 0 {
+            return;
+        }
+        self.bytes.drain(..used.min(self.bytes.len()));
+        self.marks.retain(|&(end, _)| end > used);
+        self.marks.iter_mut().for_each(|(end, _)| *end -= used);
+        if self.bytes.is_empty() && self.bytes.capacity() > 256 << 10 {
+            self.bytes = Vec::new();
+        }
+    }
+
+    /// Reads messages from `from` on; returns up to where the bytes are done with.
+    fn read(
+        &mut self,
+        bytes: &[u8],
+        mut from: usize,
+        marks: &[(usize, At)],
+        direction: Direction,
+        out: &mut Output<'_>,
+    ) -> usize {
+        while let Some(rest) = bytes.get(from..).filter(|rest| !rest.is_empty()) {
+            match self.step(&Place { rest, from, marks, direction }, out) {
+                Step::Used(used) => from += used.max(1),
+                Step::Wait => break,
+            }
+        }
+        from.min(bytes.len())
+    }
+
+    fn step(&mut self, here: &Place<'_>, out: &mut Output<'_>) -> Step {
+        if self.skip > 0 {
+            let used = self.skip.min(here.rest.len());
+            self.skip -= used;
+            return Step::Used(used);
+        }
+        let line_ends = here.rest.len() - after_line_ends(here.rest).len();
+        if line_ends > 0 {
+            out.stats.add(Counter::SipKeepAlive, u64::from(line_ends >= 4 && !self.adrift));
+            return Step::Used(line_ends);
+        }
+        match sip::begins(here.rest) {
+            Likeness::Yes => self.message(here, out),
+            Likeness::Unsure => Step::Wait,
+            Likeness::No => {
+                let next = sip::find_start(here.rest, 1);
+                // Without a next start line the last, unfinished line may be one.
+                let used = next.unwrap_or_else(|| {
+                    let line = memchr::memrchr(b'\n', here.rest).map_or(0, |end| end + 1);
+                    let begin = here.rest.get(line..).unwrap_or_default();
+                    if line > 0 && sip::begins(begin) != Likeness::No { line } else { here.rest.len() }
+                });
+                let (_, bytes) = self.rubbish.get_or_insert((here.began(), 0));
+                *bytes += used as u64;
+                out.stats.add(Counter::SipSkippedBytes, used as u64);
+                Step::Used(used)
+            }
+        }
+    }
+
+    /// Reads the message that `here` begins, if enough of it is there.
+    fn message(&mut self, here: &Place<'_>, out: &mut Output<'_>) -> Step {
+        self.tell_rubbish(here.direction, out);
+        let (head_end, total) = match self.pending.lengths {
+            Some(lengths) => lengths,
+            None => match sip::find_head_end(here.rest, self.pending.scan) {
+                Ok(head_end) if head_end <= out.limits.sip_head => (head_end, 0),
+                Err(scan) if here.rest.len() <= out.limits.sip_head => {
+                    self.pending.scan = scan;
+                    return Step::Wait;
+                }
+                _ => return self.oversized_head(here, out),
+            },
+        };
+        let Some(mut head) = here.rest.get(..head_end).and_then(sip::parse_head) else {
+            // `begins` took the line for a start line by its beginning; whole, it is none.
+            self.pending = Pending::default();
+            return Step::Used(memchr::memchr(b'\n', here.rest).map_or(here.rest.len(), |end| end + 1));
+        };
+        let total = if total > 0 { total } else { expected_length(here.rest, head_end, &mut head) };
+        if total.saturating_sub(head_end) > out.limits.sip_body {
+            return self.oversized_body(here, (head_end, total), head, out);
+        }
+        if here.rest.len() < total {
+            self.pending.lengths = Some((head_end, total));
+            return Step::Wait;
+        }
+        let total = settle_length(here.rest, head_end, total, &mut head);
+        self.deliver(here, (head_end, total), head, true, out);
+        Step::Used(total)
+    }
+
+    fn oversized_head(&mut self, here: &Place<'_>, out: &mut Output<'_>) -> Step {
+        let what = format!("a head of more than {} bytes", out.limits.sip_head);
+        out.defect(here.began(), here.direction, Defect::new("SIP", 0, what));
+        self.pending = Pending::default();
+        self.adrift = true;
+        let used = memchr::memchr(b'\n', here.rest).map_or(here.rest.len(), |end| end + 1);
+        out.stats.add(Counter::SipSkippedBytes, used as u64);
+        Step::Used(used)
+    }
+
+    /// Keeps the head of a message whose body is over the bound.
+    fn oversized_body(
+        &mut self,
+        here: &Place<'_>,
+        (head_end, total): (usize, usize),
+        mut head: Head,
+        out: &mut Output<'_>,
+    ) -> Step {
+        out.stats.count(Counter::SipBodySkipped);
+        let body = total - head_end;
+        head.defects.push(Defect::new("SIP", head_end, format!("a body of {body} bytes is not kept")));
+        self.deliver(here, (head_end, head_end), head, false, out);
+        // Where the next message begins before the body can be over, the length was wrong.
+        match sip::find_start(here.rest, head_end) {
+            Some(next) if next < total => Step::Used(next),
+            _ => {
+                let used = here.rest.len().min(total);
+                self.skip = total - used;
+                if self.skip > LARGEST_SKIP {
+                    (self.skip, self.adrift) = (0, true);
+                }
+                Step::Used(used)
+            }
+        }
+    }
+
+    fn deliver(
+        &mut self,
+        here: &Place<'_>,
+        (head_end, total): (usize, usize),
+        head: Head,
+        complete: bool,
+        out: &mut Output<'_>,
+    ) {
+        let raw = here.rest.get(..total).unwrap_or(here.rest);
+        let message = sip::message(raw.into(), head_end, head, self.carrier, complete);
+        out.sip(here.span(raw.len()), here.direction, message);
+        self.pending = Pending::default();
+        self.adrift = false;
+    }
+
+    fn tell_rubbish(&mut self, direction: Direction, out: &mut Output<'_>) {
+        if let Some((at, skipped)) = self.rubbish.take() {
+            let what = if self.adrift {
+                format!("{skipped} bytes of a message whose beginning is missing")
+            } else {
+                format!("{skipped} bytes that belong to no SIP message")
+            };
+            out.defect(at, direction, Defect { skipped, ..Defect::new("SIP", 0, what) });
+        }
+    }
+
+    /// Delivers what is held as far as it is there.
+    fn give_up(&mut self, direction: Direction, out: &mut Output<'_>) {
+        let (bytes, marks) = (std::mem::take(&mut self.bytes), std::mem::take(&mut self.marks));
+        let mut from = 0;
+        while let Some(rest) = bytes.get(from..).filter(|rest| !rest.is_empty() && self.skip == 0) {
+            let here = Place { rest, from, marks: &marks, direction };
+            let head_end = self.pending.lengths.map_or(rest.len(), |(head_end, _)| head_end);
+            let Some(mut head) = rest.get(..head_end).and_then(sip::parse_head) else {
+                out.stats.add(Counter::SipSkippedBytes, rest.len() as u64);
+                break;
+            };
+            // A Content-Length that is too large swallows the messages behind.
+            let Some(next) = self.pending.lengths.and_then(|_| sip::find_start(rest, head_end)) else {
+                self.deliver(&here, (head_end, rest.len()), head, false, out);
+                break;
+            };
+            let what = format!("Content-Length says more, but the next message begins after {} bytes", next - head_end);
+            head.defects.push(Defect::new("SIP", head_end, what));
+            self.deliver(&here, (head_end, next), head, true, out);
+            from = self.read(&bytes, from + next, &marks, direction, out);
+        }
+        self.pending = Pending::default();
+    }
+
+    fn gap(&mut self, direction: Direction, loss: Loss, out: &mut Output<'_>) {
+        let missing = usize::try_from(loss.bytes).unwrap_or(usize::MAX);
+        let body_left = self.pending.lengths.map_or(0, |(_, total)| total.saturating_sub(self.bytes.len()));
+        let left = if self.skip > 0 { self.skip } else { body_left };
+        self.give_up(direction, out);
+        // A hole within a body whose length is known does not lose the place.
+        let in_body = loss.bytes > 0 && missing <= left;
+        self.skip = if in_body { left - missing } else { 0 };
+        self.adrift = !in_body;
+    }
+
+    fn finish(&mut self, direction: Direction, out: &mut Output<'_>) {
+        self.give_up(direction, out);
+        self.tell_rubbish(direction, out);
+    }
+}
+
+/// A body that claims more than this is not passed over by its length: the length is wrong.
+const LARGEST_SKIP: usize = 1 << 30;
+
+/// A place in the bytes being read.
+struct Place<'a> {
+    rest: &'a [u8],
+    from: usize,
+    marks: &'a [(usize, At)],
+    direction: Direction,
+}
+
+impl Place<'_> {
+    /// The packet with the byte at this place.
+    fn began(&self) -> At {
+        self.span(1).0
+    }
+
+    /// The packet with the first of `length` bytes from here, and the one that completed them.
+    fn span(&self, length: usize) -> (At, At) {
+        let (start, end) = (self.from, self.from + length.max(1));
+        let first = self.marks.partition_point(|&(mark_end, _)| mark_end <= start);
+        let last = self.marks.partition_point(|&(mark_end, _)| mark_end < end);
+        let covering = self.marks.get(first..=last.max(first)).or(self.marks.get(first..)).unwrap_or_default();
+        let began = covering.first().map_or(NOWHERE, |&(_, at)| at);
+        (began, covering.iter().fold(began, |latest, &(_, at)| latest.later(at)))
+    }
+}
+
+/// Stands where there are no marks, which is where there are no bytes.
+const NOWHERE: At = At {
+    time: crate::model::Timestamp::from_nanos(0),
+    packet: crate::model::PacketNo::FIRST,
+    frame: crate::model::FrameNo(0),
+    input: crate::model::InputNo(0),
+};
+
+/// Length of the whole message by its head.
+fn expected_length(bytes: &[u8], head_end: usize, head: &mut Head) -> usize {
+    if let Some(length) = head.content_length {
+        return head_end.saturating_add(length);
+    }
+    head.defects.push(Defect::new("SIP", 0, "no Content-Length, which a stream needs"));
+    let after = bytes.get(head_end..).unwrap_or_default();
+    if begins(after) == Likeness::No {
+        return sip::find_start(bytes, head_end).unwrap_or(bytes.len());
+    }
+    head_end
+}
+
+/// Length of the message by what follows it: where that is neither a message nor a keep-alive, the
+/// next start line tells the end, and `Content-Length` was wrong.
+fn settle_length(bytes: &[u8], head_end: usize, total: usize, head: &mut Head) -> usize {
+    let after = bytes.get(total..).unwrap_or_default();
+    if after.is_empty() || begins(after) != Likeness::No {
+        return total;
+    }
+    let Some(next) = sip::find_start(bytes, head_end) else { return total };
+    let what = format!(
+        "Content-Length says {}, but the next message begins after {} bytes",
+        total - head_end,
+        next - head_end
+    );
+    head.defects.push(Defect::new("SIP", head_end, what));
+    next
+}

@@ -1,0 +1,201 @@
+//! The half that sees the whole capture: observations in, rows and a report out.
+//!
+//! Pairs requests with responses and queries with answers, ties connections to the look-ups that led
+//! to them, numbers flows and rows, and holds rows until they can no longer change. Needs no
+//! packets: a test can tell it a story directly.
+
+pub mod fields;
+pub mod filter;
+pub mod names;
+pub mod queue;
+pub mod report;
+pub mod row;
+pub mod summary;
+pub mod transactions;
+
+use std::sync::Arc;
+
+use crate::model::{
+    At, Counter, FlowKey, Limits, Message, Observation, PacketNo, Recent, Stats, TcpEvent, TransportKind,
+};
+use names::Names;
+use queue::Queue;
+use transactions::Transactions;
+
+pub use report::{Damage, FlowReport, Report};
+pub use row::{Row, RowFlow};
+
+/// Builds the story of a capture.
+pub struct Story {
+    limits: Limits,
+    inputs: Vec<Arc<str>>,
+    names: Names,
+    transactions: Transactions,
+    flows: Recent<FlowKey, FlowReport>,
+    flow_count: u32,
+    told: Vec<FlowReport>,
+    queue: Queue,
+    first: Option<At>,
+    last: Option<At>,
+    damages: Vec<Damage>,
+    cut: Vec<At>,
+    losses: Vec<At>,
+    cited: Vec<(PacketNo, u64)>,
+    forgotten: u64,
+}
+
+/// Most packets that a finding about the capture cites.
+const MOST_CITED: usize = 16;
+
+impl Story {
+    /// A story in which nothing has happened.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            inputs: Vec::new(),
+            names: Names::new(limits.remembered),
+            transactions: Transactions::new(limits.remembered),
+            flows: Recent::new(limits.remembered),
+            flow_count: 0,
+            told: Vec::new(),
+            queue: Queue::new(&limits),
+            first: None,
+            last: None,
+            damages: Vec::new(),
+            cut: Vec::new(),
+            losses: Vec::new(),
+            cited: Vec::new(),
+            forgotten: 0,
+            limits,
+        }
+    }
+
+    /// Names the inputs; rows name theirs where there are several.
+    pub fn name_inputs(&mut self, inputs: &[String]) {
+        self.inputs = inputs.iter().map(|name| name.as_str().into()).collect();
+    }
+
+    /// A packet was read, whatever is in it: time passes.
+    pub fn saw(&mut self, at: At) {
+        self.first.get_or_insert(at);
+        self.last = Some(at);
+    }
+
+    /// A packet of a wanted flow was cut by the snap length.
+    pub fn saw_cut(&mut self, at: At) {
+        if self.cut.len() < MOST_CITED {
+            self.cut.push(at);
+        }
+    }
+
+    /// An input cannot be read on.
+    pub fn damaged(&mut self, damage: Damage) {
+        self.damages.push(damage);
+    }
+
+    /// Takes an observation.
+    pub fn push(&mut self, observation: Observation) {
+        let Observation { at, began, flow, direction, message } = observation;
+        let input = (self.inputs.len() > 1).then(|| self.inputs.get(usize::from(at.input.0)).cloned()).flatten();
+        let mut row = Row { at, began, direction, message, input, ..Row::new(at) };
+        if let Some(key) = flow {
+            row.flow = Some(self.flow(key, &row));
+            self.relate(key, &mut row);
+        }
+        if matches!(row.message, Message::Lost(_)) && self.losses.len() < MOST_CITED {
+            self.losses.push(at);
+        }
+        row.elapsed = at.time.since(self.first.map_or(at.time, |first| first.time));
+        self.queue.push(row);
+    }
+
+    /// Notes what a row says of its flow; the first one tells how its server was found.
+    fn flow(&mut self, key: FlowKey, row: &Row) -> RowFlow {
+        if self.flows.peek(&key).is_none() {
+            self.flow_count += 1;
+            let origin = self.names.origin(&key, row.began, self.flow_count);
+            let report = FlowReport::new(self.flow_count, key, row.began, origin);
+            let before = self.flows.forgotten();
+            if let Some(evicted) = self.flows.insert(key, report) {
+                self.told.push(evicted);
+            }
+            self.forgotten += self.flows.forgotten() - before;
+        }
+        let Some(report) = self.flows.get_mut(&key) else { return RowFlow { number: 0, key } };
+        report.note(row);
+        RowFlow { number: report.number, key }
+    }
+
+    /// Finds what belongs to a row: the query of an answer, the request of a response, the look-up
+    /// that a connection followed.
+    fn relate(&mut self, key: FlowKey, row: &mut Row) {
+        match &row.message {
+            Message::Dns(message) => {
+                let (rtt, note) = self.names.message(&key, row.direction, row.at, message);
+                (row.rtt, row.note) = (rtt, note);
+            }
+            Message::Sip(message) => {
+                let (response_time, note) = self.transactions.message(&key, row.direction, row.at, message);
+                (row.rtt, row.note) = (response_time, note);
+            }
+            Message::Icmp { .. } => self.names.unreachable(&key, row.at),
+            Message::Tcp(event) => {
+                let begins = !matches!(event, TcpEvent::Reset { .. } | TcpEvent::Closed { .. });
+                if begins && key.transport == TransportKind::Tcp {
+                    row.origin = self.flows.peek(&key).and_then(|report| report.origin.clone());
+                }
+            }
+            Message::Lost(_) | Message::Defect(_) => {}
+        }
+    }
+
+    /// The next row that is final, in order.
+    pub fn next_row(&mut self) -> Option<Row> {
+        let row = self.queue.pop(self.last.map(|last| last.time))?;
+        let begins = row.flow.and_then(|flow| self.flows.peek(&flow.key)).is_some_and(|flow| flow.first == row.began);
+        if (begins || matches!(row.message, Message::Lost(_))) && self.cited.len() < self.limits.remembered {
+            self.cited.push((row.at.packet, row.number));
+        }
+        Some(row)
+    }
+
+    /// No observation follows: all rows are final.
+    pub fn finish(&mut self) {
+        self.queue.finish();
+    }
+
+    fn take_cited(&mut self) -> Vec<(PacketNo, u64)> {
+        let mut cited = std::mem::take(&mut self.cited);
+        cited.sort_unstable();
+        cited.dedup_by_key(|&mut (packet, _)| packet);
+        cited
+    }
+
+    /// What the capture as a whole says.
+    pub fn report(&mut self, mut stats: Stats) -> Report {
+        stats.add(Counter::RowsLate, self.queue.late());
+        let forgotten = self.forgotten + self.names.forgotten() + self.transactions.forgotten();
+        stats.add(Counter::Forgotten, forgotten);
+        let mut flows: Vec<_> = std::mem::take(&mut self.told);
+        flows.extend(self.flows.drain().map(|(_, report)| report));
+        flows.sort_by_key(|report| report.number);
+        Report {
+            inputs: self.inputs.iter().map(ToString::to_string).collect(),
+            first: self.first,
+            last: self.last,
+            rows: self.queue.released(),
+            lookups: self.names.take_lookups(),
+            flows,
+            unanswered: self.transactions.take_unanswered(self.limits.remembered),
+            damages: std::mem::take(&mut self.damages),
+            cut: std::mem::take(&mut self.cut),
+            losses: std::mem::take(&mut self.losses),
+            cited: self.take_cited(),
+            stats,
+        }
+    }
+}
+
+/// Orders things by the packet that completed them.
+pub(crate) fn by_packet(at: At) -> PacketNo {
+    at.packet
+}

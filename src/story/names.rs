@@ -1,0 +1,277 @@
+//! Who looked up what, and which connection followed.
+//!
+//! In: DNS messages, and flows as they begin. Out: each query with its answers and their round-trip
+//! time, and for a flow the chain of look-ups of its client that led to its server: SRV to target,
+//! aliases, address. Only answers that came before the flow count.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use crate::model::dns::{DnsMessage, RecordData, RecordType};
+use crate::model::{At, Direction, FlowKey, PointNo, Recent, Span};
+
+/// What a client asked and what it was told.
+#[derive(Clone, Debug)]
+pub struct Lookup {
+    /// Who asked.
+    pub client: IpAddr,
+    /// Who was asked.
+    pub server: SocketAddr,
+    /// The name, lower case.
+    pub name: Arc<str>,
+    /// The type.
+    pub rtype: RecordType,
+    /// The first query.
+    pub asked: At,
+    /// How often it was asked.
+    pub queries: u32,
+    /// The first answer.
+    pub answered: Option<At>,
+    /// Its response code.
+    pub rcode: Option<u16>,
+    /// An ICMP error came in its place.
+    pub unreachable: Option<At>,
+    /// Addresses in the answer, in its order.
+    pub addresses: Vec<IpAddr>,
+    /// Targets of SRV records in the answer, in the order in which they are to be tried (RFC 2782:
+    /// by priority, and among equals here by weight).
+    pub targets: Vec<Target>,
+    /// Aliases in the answer, in its order.
+    pub aliases: Vec<Arc<str>>,
+    /// Flows that followed it.
+    pub flows: Vec<u32>,
+}
+
+/// Where an SRV record points.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Lower is tried first.
+    pub priority: u16,
+    /// Share among equal priorities.
+    pub weight: u16,
+    /// Port of the service.
+    pub port: u16,
+    /// Host of the service, lower case.
+    pub host: Arc<str>,
+}
+
+/// How the client of a flow came to know its server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// By look-ups in the capture.
+    LookedUp {
+        /// The name of the SRV look-up whose target it is, where there is one.
+        service: Option<Arc<str>>,
+        /// The name whose address it is.
+        host: Arc<str>,
+        /// Which of the answer's addresses it is, counted from 1, and of how many.
+        choice: (usize, usize),
+        /// Since the address was answered.
+        delay: Span,
+    },
+    /// No look-up in the capture gave this address: known from before, or configured.
+    NotLookedUp,
+}
+
+type LookupId = u64;
+
+/// A query that may still be answered.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct QueryKey {
+    flow: FlowKey,
+    id: u16,
+    name: Arc<str>,
+    rtype: RecordType,
+}
+
+/// The look-ups of a capture.
+pub struct Names {
+    lookups: VecDeque<Lookup>,
+    first_id: LookupId,
+    limit: usize,
+    dropped: u64,
+    queries: Recent<QueryKey, LookupId>,
+    by_address: Recent<(PointNo, IpAddr, IpAddr), LookupId>,
+    by_target: Recent<(PointNo, IpAddr, Arc<str>), LookupId>,
+}
+
+const LATE: &str = "answered before";
+const AGAIN: &str = "asked again";
+const UNASKED: &str = "the query is not in the capture";
+
+impl Names {
+    /// No look-ups; remembers `limit`.
+    pub fn new(limit: usize) -> Self {
+        Self {
+            lookups: VecDeque::new(),
+            first_id: 0,
+            limit,
+            dropped: 0,
+            queries: Recent::new(limit),
+            by_address: Recent::new(limit),
+            by_target: Recent::new(limit),
+        }
+    }
+
+    /// How much was forgotten.
+    pub const fn forgotten(&self) -> u64 {
+        self.dropped
+    }
+
+    /// All look-ups that are remembered, in the order in which they were asked.
+    pub fn take_lookups(&mut self) -> Vec<Lookup> {
+        std::mem::take(&mut self.lookups).into()
+    }
+
+    fn get(&mut self, id: LookupId) -> Option<&mut Lookup> {
+        self.lookups.get_mut(usize::try_from(id.checked_sub(self.first_id)?).ok()?)
+    }
+
+    /// Takes a DNS message; returns the round-trip time of an answer and what is remarkable.
+    pub fn message(
+        &mut self,
+        flow: &FlowKey,
+        direction: Direction,
+        at: At,
+        message: &DnsMessage,
+    ) -> (Option<Span>, Option<&'static str>) {
+        let Some(question) = message.questions.first() else {
+            return (None, None); // mDNS announcements, and answers without a question
+        };
+        let name: Arc<str> = question.name.to_ascii_lowercase().into();
+        let key = QueryKey { flow: *flow, id: message.id, name, rtype: question.rtype };
+        if message.is_response() {
+            return self.answer(&key, at, message);
+        }
+        if let Some(lookup) = self.queries.get_mut(&key).copied().and_then(|id| self.get(id)) {
+            lookup.queries = lookup.queries.saturating_add(1);
+            return (None, Some(AGAIN));
+        }
+        let (src, dst) = flow.ends(direction);
+        let lookup = Lookup {
+            client: src.ip(),
+            server: dst,
+            name: key.name.clone(),
+            rtype: key.rtype,
+            asked: at,
+            queries: 1,
+            answered: None,
+            rcode: None,
+            unreachable: None,
+            addresses: Vec::new(),
+            targets: Vec::new(),
+            aliases: Vec::new(),
+            flows: Vec::new(),
+        };
+        let id = self.add(lookup);
+        self.queries.insert(key, id);
+        (None, None)
+    }
+
+    fn add(&mut self, lookup: Lookup) -> LookupId {
+        if self.lookups.len() >= self.limit {
+            self.lookups.pop_front();
+            self.first_id += 1;
+            self.dropped += 1;
+        }
+        self.lookups.push_back(lookup);
+        self.first_id + self.lookups.len() as u64 - 1
+    }
+
+    fn answer(&mut self, key: &QueryKey, at: At, message: &DnsMessage) -> (Option<Span>, Option<&'static str>) {
+        let point = key.flow.point;
+        let Some(id) = self.queries.get_mut(key).copied() else {
+            return (None, Some(UNASKED));
+        };
+        let Some(lookup) = self.get(id) else { return (None, None) };
+        if lookup.answered.is_some() {
+            return (None, Some(LATE));
+        }
+        lookup.answered = Some(at);
+        lookup.rcode = Some(message.rcode);
+        for record in message.answers.iter().chain(&message.additional) {
+            match &record.data {
+                RecordData::A(address) => lookup.addresses.push(IpAddr::V4(*address)),
+                RecordData::Aaaa(address) => lookup.addresses.push(IpAddr::V6(*address)),
+                RecordData::Srv { priority, weight, port, target } => lookup.targets.push(Target {
+                    priority: *priority,
+                    weight: *weight,
+                    port: *port,
+                    host: target.to_ascii_lowercase().into(),
+                }),
+                RecordData::Name(alias) if record.rtype == RecordType::CNAME => {
+                    lookup.aliases.push(alias.to_ascii_lowercase().into());
+                }
+                _ => {}
+            }
+        }
+        lookup.targets.sort_by_key(|target| (target.priority, u16::MAX - target.weight));
+        let rtt = at.time.since(lookup.asked.time);
+        let (client, addresses) = (lookup.client, lookup.addresses.clone());
+        let targets: Vec<_> = lookup.targets.iter().map(|target| target.host.clone()).collect();
+        for address in addresses {
+            self.by_address.insert((point, client, address), id);
+        }
+        for host in targets {
+            self.by_target.insert((point, client, host), id);
+        }
+        (Some(rtt), None)
+    }
+
+    /// An ICMP error answered the queries of a flow.
+    pub fn unreachable(&mut self, flow: &FlowKey, at: At) {
+        let asked = self.lookups.iter_mut().rev().take(64);
+        for lookup in asked {
+            if lookup.server == flow.server && lookup.client == flow.client.ip() && lookup.answered.is_none() {
+                lookup.unreachable.get_or_insert(at);
+            }
+        }
+    }
+
+    /// How the client of a flow that began at `began` came to know its server; the look-ups note the flow.
+    pub fn origin(&mut self, flow: &FlowKey, began: At, number: u32) -> Option<Origin> {
+        if flow.server.ip().is_multicast() || is_name_service(flow) {
+            return None;
+        }
+        let (client, server) = (flow.client.ip(), flow.server.ip());
+        let address_id = self.by_address.get_mut(&(flow.point, client, server)).copied();
+        let Some(lookup) = address_id.and_then(|id| self.get(id)) else { return Some(Origin::NotLookedUp) };
+        let Some(answered) = lookup.answered.filter(|answered| answered.packet < began.packet) else {
+            return Some(Origin::NotLookedUp);
+        };
+        lookup.flows.push(number);
+        let position = lookup.addresses.iter().position(|&address| address == server).map_or(1, |index| index + 1);
+        let choice = (position, lookup.addresses.len().max(1));
+        let (delay, is_srv) = (began.time.since(answered.time), lookup.rtype == RecordType::SRV);
+        let asked_name = lookup.name.clone();
+        let mut hosts = vec![asked_name.clone()];
+        hosts.extend(lookup.aliases.iter().cloned());
+        if is_srv {
+            // The address came along with the SRV answer.
+            let host = lookup.targets.first().map_or(asked_name.clone(), |target| target.host.clone());
+            return Some(Origin::LookedUp { service: Some(asked_name), host, choice, delay });
+        }
+        let service = hosts.iter().find_map(|host| self.service(flow, host, began, number));
+        Some(Origin::LookedUp { service, host: asked_name, choice, delay })
+    }
+
+    /// The SRV look-up whose answer points to `host` and the flow's port.
+    fn service(&mut self, flow: &FlowKey, host: &Arc<str>, began: At, number: u32) -> Option<Arc<str>> {
+        let key = (flow.point, flow.client.ip(), host.clone());
+        let id = self.by_target.get_mut(&key).copied()?;
+        let lookup = self.get(id)?;
+        let fits = |target: &Target| target.host == *host && target.port == flow.server.port();
+        let before = lookup.answered.is_some_and(|answered| answered.packet < began.packet);
+        if !before || !lookup.targets.iter().any(fits) {
+            return None;
+        }
+        lookup.flows.push(number);
+        Some(lookup.name.clone())
+    }
+}
+
+fn is_name_service(flow: &FlowKey) -> bool {
+    use crate::model::Ports;
+    matches!(flow.server.port(), Ports::DNS | Ports::MDNS | Ports::LLMNR)
+}

@@ -1,0 +1,85 @@
+//! Rows wait here until they can no longer change and nothing can come before them.
+
+use std::collections::VecDeque;
+
+use crate::model::{Limits, Span, Timestamp};
+use crate::story::Row;
+
+/// Rows in the order of the packets that completed them.
+pub struct Queue {
+    rows: VecDeque<Row>,
+    weight: usize,
+    most_rows: usize,
+    most_weight: usize,
+    longest: Span,
+    finished: bool,
+    released: u64,
+    late: u64,
+    last: Option<Timestamp>,
+    newest: Option<crate::model::PacketNo>,
+}
+
+impl Queue {
+    /// An empty queue.
+    pub fn new(limits: &Limits) -> Self {
+        Self {
+            rows: VecDeque::new(),
+            weight: 0,
+            most_rows: limits.rows,
+            most_weight: limits.row_bytes,
+            longest: limits.row_age,
+            finished: false,
+            released: 0,
+            late: 0,
+            last: None,
+            newest: None,
+        }
+    }
+
+    /// Takes a row. Rows of one packet keep the order in which they come.
+    pub fn push(&mut self, row: Row) {
+        self.weight += row.weight();
+        let key = super::by_packet(row.at);
+        let in_order = self.rows.back().is_none_or(|newest| super::by_packet(newest.at) <= key);
+        let place = if in_order {
+            self.rows.len()
+        } else {
+            self.rows.partition_point(|other| super::by_packet(other.at) <= key)
+        };
+        self.late += u64::from(self.newest.is_some_and(|newest| newest > key));
+        self.rows.insert(place, row);
+    }
+
+    /// The next row that may leave; `now` is the time of the newest packet.
+    pub fn pop(&mut self, now: Option<Timestamp>) -> Option<Row> {
+        let oldest = self.rows.front()?;
+        let aged = now.is_some_and(|now| now.since(oldest.at.time) >= self.longest);
+        let full = self.rows.len() > self.most_rows || self.weight > self.most_weight;
+        if !(self.finished || aged || full) {
+            return None;
+        }
+        let mut row = self.rows.pop_front()?;
+        self.weight = self.weight.saturating_sub(row.weight());
+        self.released += 1;
+        row.number = self.released;
+        row.delta = row.at.time.since(self.last.unwrap_or(row.at.time));
+        self.last = Some(row.at.time);
+        self.newest = Some(super::by_packet(row.at)).max(self.newest);
+        Some(row)
+    }
+
+    /// Nothing follows.
+    pub fn finish(&mut self) {
+        self.finished = true;
+    }
+
+    /// How many rows left.
+    pub const fn released(&self) -> u64 {
+        self.released
+    }
+
+    /// How many rows came after later ones had left.
+    pub const fn late(&self) -> u64 {
+        self.late
+    }
+}

@@ -1,0 +1,113 @@
+//! What the capture as a whole says.
+
+use crate::model::{At, Direction, FlowKey, InputNo, Message, PacketNo, Stats, TcpEvent};
+use crate::story::names::{Lookup, Origin};
+use crate::story::row::Row;
+use crate::story::transactions::Unanswered;
+
+/// An input that could not be read to its end.
+#[derive(Clone, Debug)]
+pub struct Damage {
+    /// Which input.
+    pub input: InputNo,
+    /// Its name.
+    pub name: String,
+    /// The last packet that could be read, where there is one.
+    pub after: Option<At>,
+    /// What is wrong, and where.
+    pub what: String,
+}
+
+/// One conversation.
+#[derive(Clone, Debug)]
+pub struct FlowReport {
+    /// Its number, as rows cite it.
+    pub number: u32,
+    /// Its ends.
+    pub key: FlowKey,
+    /// Its first packet that is in a row.
+    pub first: At,
+    /// Its last.
+    pub last: At,
+    /// How its client came to know its server.
+    pub origin: Option<Origin>,
+    /// How the connection was opened.
+    pub opened: Option<TcpEvent>,
+    /// How it ended.
+    pub ended: Option<TcpEvent>,
+    /// SIP messages that left the client, and that reached it.
+    pub sip: [u64; 2],
+    /// Other rows.
+    pub others: u64,
+    /// Bytes that the capture does not have.
+    pub lost_bytes: u64,
+}
+
+impl FlowReport {
+    /// A flow of which nothing is known.
+    pub fn new(number: u32, key: FlowKey, first: At, origin: Option<Origin>) -> Self {
+        Self {
+            number,
+            key,
+            first,
+            last: first,
+            origin,
+            opened: None,
+            ended: None,
+            sip: [0; 2],
+            others: 0,
+            lost_bytes: 0,
+        }
+    }
+
+    /// Notes what a row of it says.
+    pub fn note(&mut self, row: &Row) {
+        self.first = self.first.earlier(row.began);
+        self.last = self.last.later(row.at);
+        match (&row.message, row.direction) {
+            (Message::Tcp(event @ TcpEvent::Open { .. }), _) => self.opened = Some(*event),
+            (Message::Tcp(event), _) => self.ended = Some(*event),
+            (Message::Sip(_), Direction::Out) => self.sip[0] += 1,
+            (Message::Sip(_), Direction::In) => self.sip[1] += 1,
+            (Message::Lost(loss), _) => self.lost_bytes = self.lost_bytes.saturating_add(loss.bytes),
+            _ => self.others += 1,
+        }
+    }
+}
+
+/// The report.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Names of the inputs.
+    pub inputs: Vec<String>,
+    /// First packet.
+    pub first: Option<At>,
+    /// Last packet.
+    pub last: Option<At>,
+    /// Rows of the timeline.
+    pub rows: u64,
+    /// Look-ups, in the order in which they were asked.
+    pub lookups: Vec<Lookup>,
+    /// Conversations, by number.
+    pub flows: Vec<FlowReport>,
+    /// Requests without a final response.
+    pub unanswered: Vec<Unanswered>,
+    /// Inputs that could not be read to their end.
+    pub damages: Vec<Damage>,
+    /// Packets of wanted flows that the snap length cut; the first ones.
+    pub cut: Vec<At>,
+    /// Where bytes are missing; the first places.
+    pub losses: Vec<At>,
+    /// Row numbers of packets that findings may cite, by packet.
+    pub cited: Vec<(PacketNo, u64)>,
+    /// Counts.
+    pub stats: Stats,
+}
+
+impl Report {
+    /// The first row that a packet completed, among those that findings may cite.
+    pub fn row_of(&self, at: At) -> Option<u64> {
+        let index = self.cited.binary_search_by_key(&at.packet, |&(packet, _)| packet).ok()?;
+        self.cited.get(index).map(|&(_, row)| row)
+    }
+}

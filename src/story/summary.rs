@@ -1,0 +1,178 @@
+//! One line for people about a row.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use crate::model::dns::{DnsMessage, rcode_name};
+use crate::model::sip::{SipMessage, StartLine};
+use crate::model::{Direction, Loss, LossCause, Message, Span, TcpEvent};
+use crate::story::names::Origin;
+use crate::story::row::Row;
+
+/// Most answers that a line names.
+const MOST_ANSWERS: usize = 6;
+
+/// The line.
+pub fn summary(row: &Row) -> String {
+    let mut text = String::with_capacity(80);
+    match &row.message {
+        Message::Dns(message) => dns(message, &mut text),
+        Message::Tcp(event) => tcp(*event, row, &mut text),
+        Message::Icmp { icmp_type, icmp_code, v6 } => {
+            let (_, about) = row.flow.map_or((None, None), |flow| (Some(flow.key.client), Some(flow.key.server)));
+            let about = about.map(|server| server.to_string()).unwrap_or_default();
+            let _ = write!(text, "{} for a datagram to {about}", icmp_reason(*icmp_type, *icmp_code, *v6));
+        }
+        Message::Sip(message) => sip(message, &mut text),
+        Message::Lost(loss) => lost(loss, row.direction, &mut text),
+        Message::Defect(defect) => {
+            let _ = write!(text, "{}: {} (at byte {})", defect.layer, defect.what, defect.offset);
+        }
+    }
+    if let Some(note) = row.note {
+        let _ = write!(text, " ({note})");
+    }
+    text
+}
+
+fn dns(message: &DnsMessage, text: &mut String) {
+    match message.questions.first() {
+        Some(question) if !message.is_response() => {
+            let _ = write!(text, "{}? {}", question.rtype, question.name);
+        }
+        Some(question) => {
+            let _ = write!(text, "{} {}: ", question.rtype, question.name);
+            answers(message, text);
+        }
+        None => answers(message, text),
+    }
+    if message.is_truncated() {
+        text.push_str(" [truncated]");
+    }
+}
+
+fn answers(message: &DnsMessage, text: &mut String) {
+    if message.rcode != 0 {
+        text.push_str(&rcode_name(message.rcode));
+    } else if message.answers.is_empty() {
+        text.push_str("no such record");
+    }
+    for (index, record) in message.answers.iter().enumerate() {
+        if index == MOST_ANSWERS {
+            let _ = write!(text, " and {} more", message.answers.len() - MOST_ANSWERS);
+            break;
+        }
+        let _ = write!(text, "{}{} {}", if index > 0 { ", " } else { "" }, record.rtype, record.data);
+    }
+}
+
+/// A time as people read it: `0.4 ms`, `12 ms`, `3.20 s`.
+pub fn duration(span: Span) -> String {
+    let seconds = span.as_secs_f64();
+    if seconds.abs() < 0.01 {
+        format!("{:.1} ms", seconds * 1e3)
+    } else if seconds.abs() < 1.0 {
+        format!("{:.0} ms", seconds * 1e3)
+    } else {
+        format!("{seconds:.2} s")
+    }
+}
+
+fn tcp(event: TcpEvent, row: &Row, text: &mut String) {
+    let server = row.flow.map(|flow| flow.key.server.to_string()).unwrap_or_default();
+    let named = match &row.origin {
+        Some(Origin::LookedUp { host, .. }) => format!("{host} ({server})"),
+        _ => server,
+    };
+    let side = |by: Direction| if by == Direction::Out { "client" } else { "server" };
+    let _ = match event {
+        TcpEvent::Open { answer_time: Some(time), syns } => {
+            let tries = if syns > 1 { format!(" after {syns} SYNs") } else { String::new() };
+            write!(text, "connected to {named} in {}{tries}", duration(time))
+        }
+        TcpEvent::Open { answer_time: None, .. } => {
+            write!(text, "connected to {named}; the handshake is not complete here")
+        }
+        TcpEvent::Refused { answer_time } => {
+            write!(text, "{named} refused the connection after {}", duration(answer_time))
+        }
+        TcpEvent::Unanswered { syns, waited } => {
+            write!(
+                text,
+                "no answer from {named} to {syns} SYN{} in {}",
+                if syns == 1 { "" } else { "s" },
+                duration(waited)
+            )
+        }
+        TcpEvent::Unreachable { icmp_type, icmp_code, v6 } => {
+            write!(text, "no connection to {named}: {}", icmp_reason(icmp_type, icmp_code, v6))
+        }
+        TcpEvent::Reset { by } => write!(text, "connection reset by the {}", side(by)),
+        TcpEvent::Closed { by } => write!(text, "connection closed, first by the {}", side(by)),
+    };
+    if let Some(origin) = &row.origin {
+        text.push_str(&origin_text(origin));
+    }
+}
+
+/// How the server was found, as the end of a sentence.
+fn origin_text(origin: &Origin) -> String {
+    match origin {
+        Origin::LookedUp { service, choice: (which, of), delay, .. } => {
+            let service = service.as_ref().map(|name| format!(" through SRV {name}")).unwrap_or_default();
+            let choice = if *of > 1 { format!(", address {which} of {of}") } else { String::new() };
+            format!(", looked up{service} {} before{choice}", duration(*delay))
+        }
+        Origin::NotLookedUp => ", not looked up in this capture".to_owned(),
+    }
+}
+
+fn sip(message: &SipMessage, text: &mut String) {
+    match message.start {
+        StartLine::Request { method, uri } => {
+            let _ = write!(text, "{} {}", message.text(method), message.text(uri));
+        }
+        StartLine::Response { status, reason } => {
+            let _ = match status {
+                Some(status) => write!(text, "{status} {}", message.text(reason)),
+                None => write!(text, "a status that is no number, {}", message.text(reason)),
+            };
+        }
+    }
+    if let Some(cseq) = message.cseq {
+        let method: Cow<'_, str> = if message.is_request() { "".into() } else { message.text(cseq.method) };
+        let _ = write!(text, " (CSeq {}{}{method})", cseq.number, if method.is_empty() { "" } else { " " });
+    }
+    if !message.complete {
+        text.push_str(" [incomplete]");
+    }
+    if let Some(defect) = message.defects.first() {
+        let _ = write!(text, " [{}]", defect.what);
+    }
+}
+
+fn lost(loss: &Loss, direction: Direction, text: &mut String) {
+    let sender = if direction == Direction::Out { "client" } else { "server" };
+    let why = match loss.cause {
+        LossCause::NotCaptured => "the receiver has them, the capture does not",
+        LossCause::NotSeen => "nothing in the capture acknowledges them",
+        LossCause::Bound => "given up for the memory bound",
+    };
+    let _ = write!(text, "{} bytes from the {sender} are missing: {why}", loss.bytes);
+}
+
+/// An ICMP error in words (IANA "ICMP Parameters", "`ICMPv6` Parameters").
+pub fn icmp_reason(icmp_type: u8, icmp_code: u8, v6: bool) -> Cow<'static, str> {
+    let known = match (v6, icmp_type, icmp_code) {
+        (false, 3, 0) | (true, 1, 0) => "network unreachable",
+        (false, 3, 1) | (true, 1, 3) => "host unreachable",
+        (false, 3, 3) | (true, 1, 4) => "port unreachable",
+        (false, 3, 4) => "fragmentation needed",
+        (false, 3, 9 | 10 | 13) | (true, 1, 1) => "administratively prohibited",
+        (false, 11, _) | (true, 3, _) => "time exceeded",
+        (false, 12, _) | (true, 4, _) => "parameter problem",
+        (true, 2, _) => "packet too big",
+        _ => return format!("ICMP{} type {icmp_type} code {icmp_code}", if v6 { "v6" } else { "" }).into(),
+    };
+    Cow::Borrowed(known)
+}

@@ -1,0 +1,110 @@
+//! SIP requests and their responses (RFC 3261 §17): by flow, Call-ID, `CSeq` and direction, never by order.
+
+use crate::model::sip::{HeaderName, SipMessage};
+use crate::model::{At, Direction, FlowKey, Recent, Span};
+
+/// A request that waits for its final response.
+#[derive(Clone, Debug)]
+pub struct Unanswered {
+    /// The request.
+    pub at: At,
+    /// The conversation.
+    pub flow: FlowKey,
+    /// Which way it went.
+    pub direction: Direction,
+    /// Its method.
+    pub method: String,
+    /// Its Call-ID.
+    pub call_id: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    flow: FlowKey,
+    /// Of the request.
+    direction: Direction,
+    number: u32,
+    /// Method and Call-ID in one allocation.
+    name: Box<str>,
+}
+
+#[derive(Debug)]
+struct Request {
+    at: At,
+    final_seen: bool,
+    method_len: usize,
+}
+
+/// The requests of a capture.
+pub struct Transactions {
+    requests: Recent<Key, Request>,
+}
+
+const AGAIN: &str = "sent again";
+const LATE: &str = "answered before";
+const UNASKED: &str = "the request is not in the capture";
+
+impl Transactions {
+    /// No requests; remembers `limit`.
+    pub fn new(limit: usize) -> Self {
+        Self { requests: Recent::new(limit) }
+    }
+
+    /// How much was forgotten.
+    pub const fn forgotten(&self) -> u64 {
+        self.requests.forgotten()
+    }
+
+    /// Takes a message; returns the response time of a response and what is remarkable.
+    pub fn message(
+        &mut self,
+        flow: &FlowKey,
+        direction: Direction,
+        at: At,
+        message: &SipMessage,
+    ) -> (Option<Span>, Option<&'static str>) {
+        let (Some(cseq), Some(call_id)) = (message.cseq, message.header(HeaderName::CallId)) else {
+            return (None, None);
+        };
+        let method = message.text(cseq.method);
+        if matches!(&*method, "BENOTIFY" | "ACK") {
+            return (None, None); // have no response
+        }
+        let is_request = message.is_request();
+        let direction = if is_request { direction } else { direction.reverse() };
+        let name = [&*method, " ", &*call_id].concat().into_boxed_str();
+        let key = Key { flow: *flow, direction, number: cseq.number, name };
+        if is_request {
+            let method_len = method.len();
+            let again = self.requests.peek(&key).is_some();
+            if !again {
+                self.requests.insert(key, Request { at, final_seen: false, method_len });
+            }
+            return (None, again.then_some(AGAIN));
+        }
+        let Some(request) = self.requests.get_mut(&key) else { return (None, Some(UNASKED)) };
+        let late = request.final_seen;
+        request.final_seen |= message.status().is_none_or(|status| status >= 200);
+        (Some(at.time.since(request.at.time)), late.then_some(LATE))
+    }
+
+    /// Requests without a final response, in order, at most `most`.
+    pub fn take_unanswered(&mut self, most: usize) -> Vec<Unanswered> {
+        let unanswered = self.requests.drain().filter(|(_, request)| !request.final_seen);
+        let mut unanswered: Vec<_> = unanswered
+            .map(|(key, request)| {
+                let (method, call_id) = key.name.split_at_checked(request.method_len).unwrap_or_default();
+                Unanswered {
+                    at: request.at,
+                    flow: key.flow,
+                    direction: key.direction,
+                    method: method.to_owned(),
+                    call_id: call_id.trim_start().to_owned(),
+                }
+            })
+            .collect();
+        unanswered.sort_by_key(|request| super::by_packet(request.at));
+        unanswered.truncate(most);
+        unanswered
+    }
+}

@@ -1,0 +1,13 @@
+//! Bytes to views: one file a protocol, no state, no input or output.
+//!
+//! A parser takes the bytes of its protocol and returns what it could read together with what was
+//! wrong ([`crate::model::Defect`]); it never panics and never loops without consuming.
+
+pub mod bytes;
+pub mod dns;
+pub mod ip;
+pub mod link;
+pub mod packet;
+pub mod pcap;
+pub mod pcapng;
+pub mod sip;

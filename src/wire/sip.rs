@@ -1,0 +1,446 @@
+//! SIP messages (RFC 3261) as Lync's components write them, and as everybody else does.
+//!
+//! In: bytes. Out: where the start line, the header fields and the body stand. Any method, any
+//! header field, names in any case or compact, folded values, LF for CRLF. Framing on a stream is
+//! not done here (`session::sip`).
+
+use memchr::{memchr, memchr_iter, memmem};
+use nom::IResult;
+use nom::Parser;
+use nom::bytes::complete::{tag_no_case, take_till, take_while, take_while1};
+use nom::character::complete::{space1, u32 as decimal};
+use nom::combinator::{map, rest, verify};
+use nom::sequence::{preceded, separated_pair};
+
+use crate::model::Defect;
+use crate::model::sip::{CSeq, Carrier, Extent, HeaderField, HeaderName, SipMessage, StartLine};
+
+/// Longest start line that is looked for where bytes may or may not be SIP.
+pub const LONGEST_START: usize = 8192;
+
+/// Whether bytes begin a SIP message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Likeness {
+    /// They do.
+    Yes,
+    /// They do not.
+    No,
+    /// Too few to tell.
+    Unsure,
+}
+
+type Bytes<'a> = &'a [u8];
+
+/// A character of a token (RFC 3261 §25.1), the form of a method.
+const fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
+}
+
+const fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
+}
+
+/// `SIP/` and a version number; whatever number, since a wrong one is a fault to be shown.
+fn version(input: Bytes<'_>) -> IResult<Bytes<'_>, Bytes<'_>> {
+    let number = take_while1(|byte: u8| byte.is_ascii_digit() || byte == b'.');
+    preceded(tag_no_case("SIP/"), verify(number, |n: &[u8]| n.contains(&b'.'))).parse(input)
+}
+
+/// Whether `line` (without its end) is a start line.
+fn is_start_line(line: &[u8]) -> bool {
+    let line = line.trim_ascii();
+    if version(line).is_ok_and(|(rest, _)| rest.first().is_some_and(|&byte| is_blank(byte))) {
+        return true;
+    }
+    let method: IResult<Bytes<'_>, Bytes<'_>> = take_while1(is_token).parse(line);
+    let Ok((rest, _)) = method else { return false };
+    let last = rest.rsplit(|&byte| is_blank(byte)).next().unwrap_or_default();
+    last.len() < rest.len() && version(last).is_ok_and(|(rest, _)| rest.is_empty())
+}
+
+/// Whether `bytes` begin with a start line. Line ends before it are not skipped.
+pub fn begins(bytes: &[u8]) -> Likeness {
+    let window = bytes.get(..LONGEST_START).unwrap_or(bytes);
+    if let Some(end) = memchr(b'\n', window) {
+        return if is_start_line(window.get(..end).unwrap_or_default()) { Likeness::Yes } else { Likeness::No };
+    }
+    // No whole line yet: it may still become one as long as it has the beginning of one.
+    let status = b"SIP/2.0 ";
+    let common = window.len().min(status.len());
+    if window.get(..common) == status.get(..common) {
+        return if common == status.len() { Likeness::Yes } else { Likeness::Unsure };
+    }
+    let token = window.iter().take_while(|&&byte| is_token(byte)).count();
+    let Some(after) = window.get(token..).filter(|_| token > 0) else { return Likeness::No };
+    match after {
+        [] if token <= 64 => Likeness::Unsure,
+        [b' ', uri @ ..] if bytes.len() < LONGEST_START => uri_likeness(uri),
+        _ => Likeness::No,
+    }
+}
+
+/// Whether the beginning of a Request-URI is one of a scheme that SIP requests go to.
+fn uri_likeness(uri: &[u8]) -> Likeness {
+    let schemes: [&[u8]; 4] = [b"sip:", b"sips:", b"tel:", b"urn:"];
+    let mut answer = Likeness::No;
+    for scheme in schemes {
+        let common = uri.len().min(scheme.len());
+        let same = uri.get(..common).zip(scheme.get(..common)).is_some_and(|(a, b)| a.eq_ignore_ascii_case(b));
+        match (same, common == scheme.len()) {
+            (true, true) => return Likeness::Yes,
+            (true, false) => answer = Likeness::Unsure,
+            (false, _) => {}
+        }
+    }
+    answer
+}
+
+/// Finds the next start line at the beginning of a line, from `from` on. Returns where it begins.
+///
+/// Only whole lines count; the last, unfinished one is not looked at.
+pub fn find_start(bytes: &[u8], from: usize) -> Option<usize> {
+    let mut at = from;
+    while let Some(found) = bytes.get(at..).and_then(|tail| memmem::find(tail, b"SIP/")) {
+        let found = at + found;
+        let line = bytes.get(from..found)?.iter().rposition(|&byte| byte == b'\n').map_or(from, |end| from + end + 1);
+        let end = memchr(b'\n', bytes.get(found..)?).map(|end| found + end)?;
+        if is_start_line(bytes.get(line..end)?) {
+            // Blanks and stray bytes may stand before the method when the stream begins in mid-line.
+            return Some(line);
+        }
+        at = found + 4;
+    }
+    None
+}
+
+/// Finds the end of the head: the length of start line, header fields and the blank line after them.
+///
+/// `from` is where to go on when more bytes have come; pass what the last call returned as `Err`.
+///
+/// # Errors
+/// Where the blank line is not there yet: from where to look next time.
+pub fn find_head_end(bytes: &[u8], from: usize) -> Result<usize, usize> {
+    for end in memchr_iter(b'\n', bytes.get(from..).unwrap_or_default()).map(|at| from + at + 1) {
+        match bytes.get(end..) {
+            Some([b'\n', ..]) => return Ok(end + 1),
+            Some([b'\r', b'\n', ..]) => return Ok(end + 2),
+            _ => {}
+        }
+    }
+    Err(bytes.len().saturating_sub(3).max(from.min(bytes.len())))
+}
+
+/// A name as a known header field.
+fn header_name(name: &[u8]) -> HeaderName {
+    use HeaderName as H;
+    let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+    // By length first: one comparison decides for nearly every field.
+    match name.len() {
+        1 => match name.first().map(u8::to_ascii_lowercase) {
+            Some(b'i') => H::CallId,
+            Some(b'm') => H::Contact,
+            Some(b'l') => H::ContentLength,
+            Some(b'c') => H::ContentType,
+            Some(b'o') => H::Event,
+            Some(b'f') => H::From,
+            Some(b't') => H::To,
+            Some(b'v') => H::Via,
+            _ => H::Other,
+        },
+        2 if is("To") => H::To,
+        3 if is("Via") => H::Via,
+        4 if is("From") => H::From,
+        4 if is("CSeq") => H::CSeq,
+        5 if is("Event") => H::Event,
+        7 if is("Call-ID") => H::CallId,
+        7 if is("Contact") => H::Contact,
+        12 if is("Content-Type") => H::ContentType,
+        13 if is("Authorization") => H::Authorization,
+        14 if is("Content-Length") => H::ContentLength,
+        16 if is("WWW-Authenticate") => H::WwwAuthenticate,
+        18 if is("Proxy-Authenticate") => H::ProxyAuthenticate,
+        19 if is("Proxy-Authorization") => H::ProxyAuthorization,
+        19 if is("Authentication-Info") => H::AuthenticationInfo,
+        _ => H::Other,
+    }
+}
+
+/// The part of `bytes` that `part`, a slice of it, stands for.
+fn extent(bytes: &[u8], part: &[u8]) -> Extent {
+    let start = (part.as_ptr() as usize).saturating_sub(bytes.as_ptr() as usize);
+    Extent::new(start..start + part.len())
+}
+
+/// The start line of `line`, whose parts lie in `whole`.
+fn start_line(whole: &[u8], line: &[u8]) -> Option<StartLine> {
+    let line = line.trim_ascii();
+    if let Ok((after, _)) = version(line) {
+        let after = after.trim_ascii_start();
+        let code: IResult<Bytes<'_>, Bytes<'_>> = take_while(|byte: u8| !is_blank(byte)).parse(after);
+        let (reason, code) = code.ok()?;
+        let status = std::str::from_utf8(code).ok().and_then(|digits| digits.parse().ok());
+        return Some(StartLine::Response { status, reason: extent(whole, reason.trim_ascii()) });
+    }
+    let (after, method): (Bytes<'_>, Bytes<'_>) =
+        take_while1::<_, _, nom::error::Error<Bytes<'_>>>(|byte| !is_blank(byte)).parse(line).ok()?;
+    let version_at = memmem::rfind(after, b"SIP/")?;
+    let uri = after.get(..version_at)?.trim_ascii();
+    Some(StartLine::Request { method: extent(whole, method), uri: extent(whole, uri) })
+}
+
+/// One header field of `line`: a name, a colon, a value with its folds.
+fn header_field(line: Bytes<'_>) -> IResult<Bytes<'_>, (Bytes<'_>, Bytes<'_>)> {
+    let name = verify(map(take_till(|byte| byte == b':'), <[u8]>::trim_ascii_end), |name: &[u8]| !name.is_empty());
+    separated_pair(name, nom::character::complete::char(':'), map(rest, <[u8]>::trim_ascii)).parse(line)
+}
+
+/// Takes the next line with the lines folded onto it. Returns it without its end, and the rest.
+fn take_field(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let mut from = 0;
+    while let Some(end) = bytes.get(from..).and_then(|tail| memchr(b'\n', tail)).map(|end| from + end) {
+        let next = bytes.get(end + 1..).unwrap_or_default();
+        if !next.first().is_some_and(|&byte| is_blank(byte)) {
+            return (bytes.get(..end).unwrap_or_default().trim_ascii_end(), next);
+        }
+        from = end + 1;
+    }
+    (bytes.trim_ascii_end(), &[])
+}
+
+/// Where the parts of a message's head stand.
+#[derive(Clone, Debug)]
+pub struct Head {
+    /// First line.
+    pub start: StartLine,
+    /// Header fields in their order.
+    pub headers: Vec<HeaderField>,
+    /// `Content-Length`, where it is there and a number.
+    pub content_length: Option<usize>,
+    /// What is not as it should be.
+    pub defects: Vec<Defect>,
+}
+
+/// Reads the head of a message: `bytes` up to and with the blank line (or as much as there is).
+/// `None` where the first line is no start line.
+pub fn parse_head(bytes: &[u8]) -> Option<Head> {
+    let (first, mut rest) = take_line(bytes);
+    let start = start_line(bytes, first).filter(|_| is_start_line(first))?;
+    let mut head = Head { start, headers: Vec::with_capacity(24), content_length: None, defects: Vec::new() };
+    let mut lengths = 0;
+    while !rest.is_empty() {
+        let (line, after) = take_field(rest);
+        let offset = bytes.len() - rest.len();
+        rest = after;
+        if line.is_empty() {
+            continue;
+        }
+        let Ok((_, (name, value))) = header_field(line) else {
+            head.defects.push(Defect::new("SIP", offset, "header line without a colon"));
+            continue;
+        };
+        let field = HeaderField { id: header_name(name), name: extent(bytes, name), value: extent(bytes, value) };
+        if field.id == HeaderName::ContentLength {
+            let number = content_length(value);
+            if number.is_none() {
+                head.defects.push(Defect::new("SIP", offset, "Content-Length is no number"));
+            } else if lengths > 0 && number != head.content_length {
+                head.defects.push(Defect::new("SIP", offset, "several Content-Length that differ"));
+            }
+            lengths += 1;
+            head.content_length = head.content_length.or(number);
+        }
+        head.headers.push(field);
+    }
+    Some(head)
+}
+
+/// The first line of `bytes` without its end, and the rest.
+fn take_line(bytes: &[u8]) -> (&[u8], &[u8]) {
+    match memchr(b'\n', bytes) {
+        Some(end) => (bytes.get(..end).unwrap_or_default().trim_ascii_end(), bytes.get(end + 1..).unwrap_or_default()),
+        None => (bytes, &[]),
+    }
+}
+
+fn content_length(value: &[u8]) -> Option<usize> {
+    let number: IResult<Bytes<'_>, u64> = nom::character::complete::u64.parse(value);
+    let (rest, number) = number.ok()?;
+    usize::try_from(number).ok().filter(|_| rest.trim_ascii().is_empty())
+}
+
+/// `CSeq` as a number and the method in `whole`.
+fn cseq(whole: &[u8], value: &[u8]) -> Option<CSeq> {
+    let parts: IResult<Bytes<'_>, (u32, Bytes<'_>)> =
+        separated_pair(decimal, space1, take_while1(|byte: u8| !is_blank(byte))).parse(value);
+    let (_, (number, method)) = parts.ok()?;
+    Some(CSeq { number, method: extent(whole, method) })
+}
+
+/// Builds the message of `raw`, whose head ends at `body_at`. `head` must have been read from the same bytes.
+pub fn message(raw: Box<[u8]>, body_at: usize, head: Head, carrier: Carrier, complete: bool) -> SipMessage {
+    let field = head.headers.iter().find(|field| field.id == HeaderName::CSeq);
+    let cseq = field.and_then(|field| cseq(&raw, field.value.of(&raw)));
+    let mut defects = head.defects;
+    if complete {
+        for (id, name) in [(HeaderName::CallId, "Call-ID"), (HeaderName::From, "From"), (HeaderName::To, "To")] {
+            if !head.headers.iter().any(|field| field.id == id) {
+                defects.push(Defect::new("SIP", 0, format!("no {name}")));
+            }
+        }
+        if cseq.is_none() {
+            defects.push(Defect::new("SIP", 0, "no CSeq that can be read"));
+        }
+    }
+    SipMessage {
+        start: head.start,
+        headers: head.headers.into(),
+        body_at: u32::try_from(body_at.min(raw.len())).unwrap_or(u32::MAX),
+        cseq,
+        carrier,
+        complete,
+        defects,
+        raw,
+    }
+}
+
+/// The URI in a `From`, `To` or `Contact` value, without display name and parameters: `sip:ann@ex.test`.
+pub fn address_uri(value: &str) -> &str {
+    let after_name = skip_display_name(value);
+    let uri = match after_name.split_once('<') {
+        Some((_, bracketed)) => bracketed.split_once('>').map_or(bracketed, |(uri, _)| uri),
+        None => after_name,
+    };
+    let uri = uri.trim();
+    uri.split_once([';', '?']).map_or(uri, |(uri, _)| uri).trim()
+}
+
+/// A parameter of a header value behind the address: `tag`, `epid`. `None` where it is not there.
+pub fn parameter<'a>(value: &'a str, name: &str) -> Option<&'a str> {
+    let after_name = skip_display_name(value);
+    let after_address = after_name.rsplit_once('>').map_or(after_name, |(_, after)| after);
+    after_address.split(';').skip(1).find_map(|parameter| {
+        let (key, text) = parameter.split_once('=').unwrap_or((parameter, ""));
+        key.trim().eq_ignore_ascii_case(name).then(|| text.trim().trim_matches('"'))
+    })
+}
+
+/// The value behind a quoted display name, in which brackets mean nothing.
+fn skip_display_name(value: &str) -> &str {
+    let value = value.trim_start();
+    let Some(quoted) = value.strip_prefix('"') else { return value };
+    let mut escaped = false;
+    for (at, char) in quoted.char_indices() {
+        match char {
+            '"' if !escaped => return quoted.get(at + 1..).unwrap_or_default(),
+            '\\' => escaped = !escaped,
+            _ => escaped = false,
+        }
+    }
+    value
+}
+
+/// The value of a header field up to its first parameter: the media type of a `Content-Type`.
+pub fn before_parameters(value: &str) -> &str {
+    value.split_once(';').map_or(value, |(main, _)| main).trim()
+}
+
+/// For the fuzzer: any bytes, read as a head and as a stream start.
+pub fn fuzz(bytes: &[u8]) {
+    let _ = begins(bytes);
+    if let Some(at) = find_start(bytes, 0) {
+        assert!(at < bytes.len());
+    }
+    let end = find_head_end(bytes, 0).unwrap_or(bytes.len());
+    let Some(head_bytes) = bytes.get(..end) else { panic!("the head lies within the bytes") };
+    if let Some(head) = parse_head(head_bytes) {
+        let message = message(bytes.into(), end, head, Carrier::Tcp, true);
+        for header in message.headers() {
+            let _ = (address_uri(&header.value), parameter(&header.value, "tag"), before_parameters(&header.value));
+        }
+        assert_eq!(message.body().len(), bytes.len() - end);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BENOTIFY: &[u8] = b"BENOTIFY sip:192.0.2.55:50123 SIP/2.0\r\nv: SIP/2.0/TLS 192.0.2.10:5061\r\n\
+        f: \"Ann <odd>\" <sip:ann@ex.test;x=1>;tag=a1;epid=8248ca9ebb\r\nTO:<sip:ann@ex.test>\r\n\
+        i: 4f6e\r\nCSEQ: 2 BENOTIFY\r\nSubject: one\r\n\t two\r\nno colon here\r\nl : 2\r\n\r\nab";
+
+    fn read(bytes: &[u8]) -> SipMessage {
+        let end = find_head_end(bytes, 0).unwrap();
+        message(bytes.into(), end, parse_head(&bytes[..end]).unwrap(), Carrier::Tcp, true)
+    }
+
+    #[test]
+    fn any_method_compact_names_folds_and_bad_lines() {
+        let message = read(BENOTIFY);
+        assert_eq!(message.method().unwrap(), "BENOTIFY");
+        assert_eq!(message.header(HeaderName::CallId).unwrap(), "4f6e");
+        assert_eq!(message.header_named("subject").unwrap(), "one two");
+        assert_eq!(message.cseq.unwrap().number, 2);
+        assert_eq!(message.body(), b"ab");
+        let from = message.header(HeaderName::From).unwrap();
+        assert_eq!(address_uri(&from), "sip:ann@ex.test");
+        assert_eq!(parameter(&from, "EPID"), Some("8248ca9ebb"));
+        assert_eq!(parameter(&from, "nothing"), None);
+        assert_eq!(message.defects.len(), 1, "{:?}", message.defects);
+    }
+
+    #[track_caller]
+    fn check_begins(bytes: &[u8], expected: Likeness) {
+        assert_eq!(begins(bytes), expected, "{:?}", String::from_utf8_lossy(bytes));
+    }
+
+    #[test]
+    fn what_begins_a_message() {
+        check_begins(b"REGISTER sip:ex.test SIP/2.0\r\n", Likeness::Yes);
+        check_begins(b"SIP/2.0 401 Unauthorized\r\n", Likeness::Yes);
+        check_begins(b"SIP/2.0 200 \r\n", Likeness::Yes);
+        check_begins(b"OPTIONS sip:a@ex.test SIP/7.0\r\n", Likeness::Yes);
+        check_begins(b"!int-meth_*+`.%'~ sip:x SIP/2.0\r\n", Likeness::Yes);
+        check_begins(b"REGISTER sip:very-long", Likeness::Yes);
+        check_begins(b"SIP/2", Likeness::Unsure);
+        check_begins(b"SERVIC", Likeness::Unsure);
+        check_begins(b"SERVICE s", Likeness::Unsure);
+        check_begins(b"", Likeness::Unsure);
+        check_begins(b"GET / HTTP/1.1\r\n", Likeness::No);
+        check_begins(b"GET /", Likeness::No);
+        check_begins(b"\x16\x03\x01", Likeness::No);
+        check_begins(b"Via: SIP/2.0/TLS 192.0.2.1\r\n", Likeness::No);
+    }
+
+    #[test]
+    fn starts_are_found_after_rubbish() {
+        let stream = b"dy>\r\nVia: SIP/2.0/TCP x\r\n\r\nSIP/2.0 200 OK\r\n";
+        assert_eq!(find_start(stream, 0), Some(27));
+        assert_eq!(find_start(stream, 28), None);
+        assert_eq!(find_start(b"SIP/2.0 200 OK", 0), None, "the line is not whole");
+    }
+
+    #[test]
+    fn heads_end_at_the_blank_line() {
+        assert_eq!(find_head_end(b"a\r\n\r\nb", 0), Ok(5));
+        assert_eq!(find_head_end(b"a\n\nb", 0), Ok(3));
+        assert_eq!(find_head_end(b"a\r\n\r", 0), Err(1));
+        assert_eq!(find_head_end(b"abc\r\n\r\n", 3), Ok(7));
+    }
+
+    #[test]
+    fn odd_numbers() {
+        let message = read(b"SIP/2.0 4294967301 no\r\nCSeq: 36893488147419103232 REGISTER\r\n\r\n");
+        assert_eq!((message.status(), message.cseq), (None, None));
+        let head = parse_head(b"SIP/2.0 200 OK\r\nContent-Length: -9\r\n\r\n").unwrap();
+        assert_eq!((head.content_length, head.defects.len()), (None, 1));
+    }
+
+    #[test]
+    fn any_bytes_end() {
+        for length in 0..BENOTIFY.len() {
+            fuzz(&BENOTIFY[..length]);
+            fuzz(&BENOTIFY[length..]);
+        }
+    }
+}
