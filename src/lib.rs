@@ -1,4 +1,45 @@
-//! x
+//! Reads a packet capture of a Lync or Skype for Business sign-in and tells what happened.
+//!
+//! An hourglass with a typed waist. Below the waist everything concerns one flow: headers, order,
+//! decryption, messages. Above it everything concerns the whole capture: names, timeline, findings.
+//! The waist is one owned, printable type, [`model::Observation`].
+//!
+//! ```text
+//! capture ─Packet→ wire ─Frame→ flow ─StreamEvent→ session ═Observation═> story ─Row, Report→ findings → export / cli
+//!  (I/O in)        └──────── per flow, one lane ────────────┘          └────── whole capture ──────┘    (I/O out)
+//! ```
+//!
+//! | module | says | may use |
+//! |---|---|---|
+//! | [`model`] | the vocabulary: time, packet numbers, flow keys, stream events, observations, limits, counts | |
+//! | [`wire`] | bytes → views, no state; the only home of the format parsers | model |
+//! | [`flow`] | frames → ordered stream events: fragments, TCP assembly, the flow table | model, wire |
+//! | [`session`] | stream events → observations; its `PROBES` decide by content | model, wire |
+//! | [`story`] | observations → rows and the report: names, transactions, order | model, wire |
+//! | [`findings`] | report → findings: its `RULES` and one file a rule | model, story |
+//! | [`export`] | rows and report → bytes: its `EXPORTERS` and one file a format | model, story, findings |
+//! | [`engine`] | the composition: `Engine`, `Lane`, the sieve | all above |
+//! | [`capture`] | the input edge: files, compression, merging | model, wire |
+//! | [`cli`] | the output edge: arguments, terminal, exit codes | everything |
+//!
+//! `tests/layers.rs` fails where a module uses more. Data flows one way; no layer knows the one after it.
+//!
+//! ```no_run
+//! use lynccap::capture::{Inputs, Next, Source};
+//! use lynccap::engine::{Engine, Options};
+//!
+//! let mut inputs = Inputs::open(vec![Source::File("login.pcapng".into())])?;
+//! let mut engine = Engine::new(Options::default());
+//! while let Some(Next::Packet(packet)) = inputs.advance() {
+//!     engine.push(&packet);
+//! }
+//! engine.finish();
+//! while let Some(row) = engine.next_row() {
+//!     println!("{} {}", row.number, lynccap::story::summary::summary(&row));
+//! }
+//! # Ok::<(), lynccap::capture::OpenError>(())
+//! ```
+
 pub mod capture;
 pub mod cli;
 pub mod engine;

@@ -1,5 +1,6 @@
 //! `lynccap explain`: what an id means and what to do about it.
 
+use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
 use crate::cli::args::Explain;
@@ -13,8 +14,8 @@ use crate::story::fields::FIELDS;
 /// Where the id is not known.
 pub fn explain(options: &Explain) -> Result<Outcome, Failure> {
     let text = match options.id.as_str() {
-        "findings" => RULES.iter().map(|rule| format!("{:<22} {}\n", rule.id, rule.title)).collect(),
-        "fields" => FIELDS.iter().map(|field| format!("{:<16} {}\n", field.name, field.about)).collect(),
+        "findings" => list(RULES.iter().map(|rule| (rule.id, rule.title))),
+        "fields" => list(FIELDS.iter().map(|field| (field.name, field.about))),
         id => {
             let Some(rule) = find(id) else {
                 return Err(Failure::Usage(format!(
@@ -31,4 +32,12 @@ pub fn explain(options: &Explain) -> Result<Outcome, Failure> {
         .write_all(text.as_bytes())
         .map_err(|error| Failure::Write { name: "standard output".to_owned(), error })?;
     Ok(Outcome::Done)
+}
+
+/// A line an entry.
+fn list(entries: impl Iterator<Item = (&'static str, &'static str)>) -> String {
+    entries.fold(String::new(), |mut text, (name, about)| {
+        let _ = writeln!(text, "{name:<22} {about}");
+        text
+    })
 }

@@ -1,5 +1,6 @@
 //! `lynccap show`: one row of the timeline in full.
 
+use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
 use anstream::{AutoStream, ColorChoice};
@@ -87,7 +88,10 @@ fn lines(text: &str, out: &mut impl io::Write) -> io::Result<()> {
 
 fn dump(bytes: &[u8], out: &mut impl io::Write) -> io::Result<()> {
     for (index, line) in bytes.chunks(DUMP_WIDTH).enumerate() {
-        let hex: String = line.iter().map(|byte| format!("{byte:02x} ")).collect();
+        let hex = line.iter().fold(String::new(), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x} ");
+            hex
+        });
         let text: String = line
             .iter()
             .map(|&byte| if byte.is_ascii_graphic() || byte == b' ' { char::from(byte) } else { '.' })

@@ -39,6 +39,9 @@ pub struct Choices {
     pub dialect: csv::Dialect,
 }
 
+/// Begins a file in a format.
+pub type Begin = fn(Box<dyn Write>, Choices) -> io::Result<Box<dyn Export>>;
+
 /// A format.
 pub struct Exporter {
     /// Its option, without dashes.
@@ -46,7 +49,7 @@ pub struct Exporter {
     /// What it writes.
     pub about: &'static str,
     /// Begins a file.
-    pub begin: fn(Box<dyn Write>, Choices) -> io::Result<Box<dyn Export>>,
+    pub begin: Begin,
 }
 
 /// The formats.

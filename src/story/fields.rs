@@ -44,10 +44,12 @@ const fn field(name: &'static str, about: &'static str, value: for<'a> fn(&'a Ro
     Field { name, about, value }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "getters return an option")]
 fn text<'a>(text: impl Into<Cow<'a, str>>) -> Option<Value<'a>> {
     Some(Value::Text(text.into()))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "getters return an option")]
 fn int(number: impl Into<u64>) -> Option<Value<'static>> {
     Some(Value::Int(number.into()))
 }
@@ -65,7 +67,7 @@ fn sip(row: &Row) -> Option<&SipMessage> {
 }
 
 /// A header field's value, passed through `part`.
-fn header<'a>(row: &'a Row, name: HeaderName, part: for<'b> fn(&'b str) -> &'b str) -> Option<Value<'a>> {
+fn header(row: &Row, name: HeaderName, part: for<'b> fn(&'b str) -> &'b str) -> Option<Value<'_>> {
     match sip(row)?.header(name)? {
         Cow::Borrowed(value) => text(part(value)),
         Cow::Owned(value) => text(part(&value).to_owned()),

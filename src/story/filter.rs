@@ -336,7 +336,7 @@ mod tests {
     fn errors_say_where() {
         check_error("", 1);
         check_error("dns and", 8);
-        check_error("dns nonsense", 4);
+        check_error("dns nonsense", 5);
         check_error("stat == 1", 1);
         check_error("status ==", 10);
         check_error("(dns", 5);

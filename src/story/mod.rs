@@ -96,7 +96,7 @@ impl Story {
     pub fn push(&mut self, observation: Observation) {
         let Observation { at, began, flow, direction, message } = observation;
         let input = (self.inputs.len() > 1).then(|| self.inputs.get(usize::from(at.input.0)).cloned()).flatten();
-        let mut row = Row { at, began, direction, message, input, ..Row::new(at) };
+        let mut row = Row { at, began, input, direction, message, ..Row::new(at) };
         if let Some(key) = flow {
             row.flow = Some(self.flow(key, &row));
             self.relate(key, &mut row);
