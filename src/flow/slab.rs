@@ -170,14 +170,14 @@ mod tests {
     #[test]
     fn the_one_idle_for_longest_comes_first() {
         let mut slab = Slab::default();
-        let [a, b, c, d] = ['a', 'b', 'c', 'd'].map(|value| slab.insert(value, Kind::Lasting, at(0)));
-        slab.touch(a, Kind::Lasting, at(1));
-        slab.touch(c, Kind::Transient, at(2));
-        slab.touch(d, Kind::Lasting, at(3));
-        slab.remove(b);
-        assert_eq!(slab.oldest(Kind::Transient), Some((c, at(2))));
-        let e = slab.insert('e', Kind::Lasting, at(4));
-        assert_eq!(e, b, "a place is used again");
+        let places = ['a', 'b', 'c', 'd'].map(|value| slab.insert(value, Kind::Lasting, at(0)));
+        slab.touch(places[0], Kind::Lasting, at(1));
+        slab.touch(places[2], Kind::Transient, at(2));
+        slab.touch(places[3], Kind::Lasting, at(3));
+        slab.remove(places[1]);
+        assert_eq!(slab.oldest(Kind::Transient), Some((places[2], at(2))));
+        let again = slab.insert('e', Kind::Lasting, at(4));
+        assert_eq!(again, places[1], "a place is used again");
         assert_eq!(slab.len(), 4);
         assert_eq!(order(&mut slab, Kind::Lasting), "ade");
         assert_eq!(order(&mut slab, Kind::Transient), "c");
