@@ -42,6 +42,7 @@
 
 pub mod capture;
 pub mod cli;
+pub mod crypto;
 pub mod engine;
 pub mod export;
 pub mod findings;

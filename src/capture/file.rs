@@ -103,6 +103,11 @@ impl CaptureFile {
         self.current.as_ref().map(|current| current.time)
     }
 
+    /// Whether the format has a place for key logs.
+    pub const fn can_hold_secrets(&self) -> bool {
+        matches!(self.format, Format::Pcapng { .. })
+    }
+
     /// Key logs found since the last call (pcapng decryption secrets blocks).
     pub fn take_key_logs(&mut self) -> Vec<Vec<u8>> {
         std::mem::take(&mut self.key_logs)

@@ -8,12 +8,14 @@ pub mod buffer;
 pub mod file;
 pub mod merge;
 pub mod open;
+mod secrets;
 
 use crate::model::Defect;
 
 pub use file::{CaptureFile, Record};
 pub use merge::{Inputs, Next};
 pub use open::{OpenError, Source};
+pub use secrets::secrets_in;
 
 /// Why a capture cannot be read on.
 #[derive(Debug, thiserror::Error)]

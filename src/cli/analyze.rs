@@ -34,7 +34,7 @@ pub fn analyze(options: &Analyze) -> Result<Outcome, Failure> {
         Some(text) => Some(Filter::parse(text).map_err(|error| Failure::Usage(format!("--filter: {error}")))?),
         None => None,
     };
-    let mut run = Run::begin(&options.reading, !options.quiet)?;
+    let mut run = Run::begin(&options.reading, !options.quiet, None)?;
     let (mut exports, stdout_taken) = begin_exports(options)?;
     let mut screen = if options.quiet || stdout_taken { None } else { Some(Screen::new(&options.reading)) };
     let failed = |error| Failure::Write { name: "standard output".to_owned(), error };

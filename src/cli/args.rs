@@ -24,6 +24,10 @@ pub enum Command {
     Analyze(Analyze),
     /// One row of the timeline in full
     Show(Show),
+    /// The bytes of one conversation, decrypted where that is possible
+    Follow(Follow),
+    /// Every TLS session, and what it would need to be opened
+    Keys(Keys),
     /// What an id means and what to do about it
     Explain(Explain),
 }
@@ -34,6 +38,18 @@ pub struct Reading {
     /// Captures (pcap, pcapng; also compressed with gzip, zstd or lz4); `-` is standard input
     #[arg(required = true, value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
+
+    /// Key log (SSLKEYLOGFILE); may be given several times
+    #[arg(short = 'k', long, value_name = "FILE")]
+    pub keylog: Vec<PathBuf>,
+
+    /// RSA private key of a server: PEM, DER or PKCS#12; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub tls_key: Vec<PathBuf>,
+
+    /// File whose first line is the password of the --tls-key files
+    #[arg(long, value_name = "FILE")]
+    pub tls_key_password_file: Option<PathBuf>,
 
     /// Takes what is on PORT for KIND: sip, sip-tls, tls, dns, http, https
     #[arg(short = 'd', long, value_name = "PORT=KIND", value_parser = decode_as)]
@@ -108,6 +124,52 @@ pub struct Show {
     /// Which row, as the timeline numbers them
     #[arg(long, value_name = "N")]
     pub row: u64,
+}
+
+/// Options of `follow`.
+#[derive(Debug, Args)]
+pub struct Follow {
+    #[command(flatten)]
+    pub reading: Reading,
+
+    /// Which conversation, as the timeline numbers them
+    #[arg(long, value_name = "N")]
+    pub flow: u32,
+
+    /// Only what goes this way
+    #[arg(long, value_name = "WAY", value_enum)]
+    pub direction: Option<Way>,
+
+    /// How bytes are shown
+    #[arg(long, value_name = "FORMAT", value_enum, default_value = "text")]
+    pub format: BytesFormat,
+}
+
+/// Options of `keys`.
+#[derive(Debug, Args)]
+pub struct Keys {
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+/// Which way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Way {
+    /// From the client
+    Out,
+    /// To the client
+    In,
+}
+
+/// How bytes are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum BytesFormat {
+    /// Text, with everything that could steer a terminal written out
+    Text,
+    /// Hexadecimal with text beside it
+    Hex,
+    /// As they are
+    Raw,
 }
 
 /// Options of `explain`.

@@ -3,6 +3,8 @@
 mod analyze;
 mod args;
 mod explain;
+mod follow;
+mod keys;
 mod output;
 mod progress;
 mod run;
@@ -57,6 +59,8 @@ pub fn main() -> ExitCode {
     let result = match arguments.command {
         args::Command::Analyze(options) => analyze::analyze(&options),
         args::Command::Show(options) => show::show(&options),
+        args::Command::Follow(options) => follow::follow(&options),
+        args::Command::Keys(options) => keys::keys(&options),
         args::Command::Explain(options) => explain::explain(&options),
     };
     match result {

@@ -1,12 +1,14 @@
 //! Reads inputs through the engine: what `analyze` and `show` have in common.
 
-use crate::capture::{Inputs, Next, Source};
+use std::sync::Arc;
+
+use crate::capture::{Inputs, Next, Source, secrets_in};
 use crate::cli::args::Reading;
 use crate::cli::progress::Progress;
-use crate::cli::{Failure, output};
+use crate::cli::{Failure, keys, output};
 use crate::engine::{Engine, Options};
 use crate::findings::{self, Finding};
-use crate::model::{Limits, Ports};
+use crate::model::{At, Direction, FlowKey, Limits, Payload, Ports};
 use crate::story::{Damage, Report, Row};
 
 /// Inputs being analysed.
@@ -23,17 +25,28 @@ impl Run {
     ///
     /// # Errors
     /// Where one cannot be used.
-    pub fn begin(reading: &Reading, show_progress: bool) -> Result<Self, Failure> {
+    pub fn begin(reading: &Reading, show_progress: bool, followed: Option<FlowKey>) -> Result<Self, Failure> {
         let sources = sources(reading);
         let names: Vec<String> = sources.iter().map(ToString::to_string).collect();
         let total = sources.iter().map(Source::size).sum::<Option<u64>>();
+        let mut keys = keys::load(reading)?;
+        for lines in secrets_in(&sources)? {
+            keys::add_lines(&mut keys, "the capture", &lines);
+        }
         let inputs = Inputs::open(sources)?;
         let mut ports = Ports::default();
         for &(port, kind) in &reading.decode_as {
             ports.decode_as(port, kind);
         }
         let limits = Limits::within(reading.max_memory);
-        let mut engine = Engine::new(Options { ports, limits, watch: reading.watch.clone(), without_sieve: false });
+        let mut engine = Engine::new(Options {
+            ports,
+            limits,
+            watch: reading.watch.clone(),
+            keys: Arc::new(keys),
+            followed,
+            without_sieve: false,
+        });
         engine.name_inputs(&names);
         let progress = Progress::new(show_progress && !reading.no_progress, total);
         Ok(Self { inputs, engine, names, progress, ended: false })
@@ -68,6 +81,11 @@ impl Run {
             }
             self.progress.update(|| self.inputs.read_bytes());
         }
+    }
+
+    /// Bytes of the followed flow that came since the last call.
+    pub fn take_payloads(&mut self) -> Vec<(At, Direction, Payload)> {
+        self.engine.take_payloads()
     }
 
     /// Writes to the terminal without disturbing the progress bar.

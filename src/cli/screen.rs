@@ -10,7 +10,9 @@ use jiff::tz::TimeZone;
 use crate::cli::args::{Color, Reading, TimeFormat};
 use crate::cli::output::{column, shorten, visible};
 use crate::findings::{Finding, Severity};
+use crate::model::http::HttpStart;
 use crate::model::stats::COUNTERS;
+use crate::model::tls::TlsEvent;
 use crate::model::{Counter, Direction, Message, TcpEvent, Timestamp, TransportKind};
 use crate::story::summary::{duration, summary};
 use crate::story::{Report, Row};
@@ -178,6 +180,12 @@ impl Screen {
             count(tcp.count(), "TCP connection", "TCP connections") + &but(&[(failed, "failed")]),
         ];
         let unanswered = but(&[(report.unanswered.len(), "requests unanswered")]);
+        let closed = report.tls_sessions.iter().filter(|(_, session)| session.opened.is_none()).count();
+        if !report.tls_sessions.is_empty() {
+            parts.push(
+                count(report.tls_sessions.len(), "TLS session", "TLS sessions") + &but(&[(closed, "not opened")]),
+            );
+        }
         parts.push(count(usize::try_from(sip).unwrap_or(usize::MAX), "SIP message", "SIP messages") + &unanswered);
         self.line("Holds", &parts.join(" · "))
     }
@@ -269,6 +277,18 @@ fn row_style(row: &Row) -> Style {
         Message::Tcp(TcpEvent::Reset { .. }) | Message::Lost(_) | Message::Defect(_) => MIND,
         Message::Tcp(event) if has_failed(*event) => BAD,
         Message::Icmp { .. } => BAD,
-        Message::Dns(_) | Message::Tcp(_) => NEUTRAL,
+        Message::Http(message) => match message.start {
+            HttpStart::Response { status: 200..=399, .. } => GOOD,
+            HttpStart::Response { status: 401 | 407, .. } => MIND,
+            HttpStart::Response { status: 400.., .. } => BAD,
+            _ => NEUTRAL,
+        },
+        Message::Tls(event) => match &**event {
+            TlsEvent::Established { .. } => GOOD,
+            TlsEvent::Alert(Some(alert)) if !alert.is_close_notify() => BAD,
+            TlsEvent::NotOpened(_) => MIND,
+            _ => NEUTRAL,
+        },
+        Message::Dns(_) | Message::Tcp(_) | Message::TlsSession(_) | Message::Payload(_) => NEUTRAL,
     }
 }

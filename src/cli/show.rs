@@ -26,7 +26,7 @@ const DUMP_WIDTH: usize = 16;
 /// # Errors
 /// Where there is no such row, or an input cannot be used.
 pub fn show(options: &Show) -> Result<Outcome, Failure> {
-    let mut run = Run::begin(&options.reading, true)?;
+    let mut run = Run::begin(&options.reading, true, None)?;
     let mut rows = 0;
     while let Some(row) = run.next_row() {
         rows = row.number;
@@ -82,11 +82,11 @@ fn sip(message: &SipMessage, out: &mut impl io::Write) -> io::Result<()> {
     Ok(())
 }
 
-fn lines(text: &str, out: &mut impl io::Write) -> io::Result<()> {
+pub fn lines(text: &str, out: &mut impl io::Write) -> io::Result<()> {
     text.lines().try_for_each(|line| writeln!(out, "{}", visible(line.trim_end_matches('\r'))))
 }
 
-fn dump(bytes: &[u8], out: &mut impl io::Write) -> io::Result<()> {
+pub fn dump(bytes: &[u8], out: &mut impl io::Write) -> io::Result<()> {
     for (index, line) in bytes.chunks(DUMP_WIDTH).enumerate() {
         let hex = line.iter().fold(String::new(), |mut hex, byte| {
             let _ = write!(hex, "{byte:02x} ");

@@ -1,9 +1,12 @@
 //! The per-flow half of the engine: packets in, observations out.
 
+use std::sync::Arc;
+
+use crate::crypto::KeyStore;
 use crate::flow::fragments::Fragments;
 use crate::flow::table::FlowTable;
 use crate::flow::tcp::Events;
-use crate::model::{Counter, Limits, Observation, Packet, Ports, Stats, Timestamp};
+use crate::model::{Counter, FlowKey, Limits, Observation, Packet, Ports, Stats, Timestamp};
 use crate::session::Sessions;
 use crate::wire::ip::{self, Body, Fragment, Unusable};
 use crate::wire::packet::{self, Frame};
@@ -13,6 +16,7 @@ pub struct Lane {
     fragments: Fragments,
     flows: FlowTable,
     sessions: Sessions,
+    keys: Arc<KeyStore>,
     limits: Limits,
     /// What it counted.
     pub stats: Stats,
@@ -20,11 +24,12 @@ pub struct Lane {
 
 impl Lane {
     /// A lane that has seen nothing.
-    pub fn new(ports: Ports, limits: Limits) -> Self {
+    pub fn new(ports: Ports, limits: Limits, keys: Arc<KeyStore>, followed: Option<FlowKey>) -> Self {
         Self {
             fragments: Fragments::default(),
             flows: FlowTable::new(ports.clone(), limits.clone()),
-            sessions: Sessions::new(ports, limits.clone()),
+            sessions: Sessions::new(ports, limits.clone(), followed),
+            keys,
             limits,
             stats: Stats::default(),
         }
@@ -73,7 +78,7 @@ impl Lane {
 
     fn sessions(&mut self, events: Events<'_>, out: &mut Vec<Observation>) {
         for event in events {
-            self.sessions.push(event, &mut self.stats, out);
+            self.sessions.push(event, &self.keys, &mut self.stats, out);
         }
     }
 }

@@ -7,13 +7,16 @@
 pub mod lane;
 pub mod sieve;
 
-use crate::model::{Counter, Limits, Observation, Packet, Ports, Stats, Timestamp};
+use std::sync::Arc;
+
+use crate::crypto::KeyStore;
+use crate::model::{At, Counter, Direction, FlowKey, Limits, Observation, Packet, Payload, Ports, Stats, Timestamp};
 use crate::story::{Damage, Report, Row, Story};
 use lane::Lane;
 use sieve::{Sieve, Verdict};
 
 /// How the engine works.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Options {
     /// Ports and what they carry.
     pub ports: Ports,
@@ -21,6 +24,10 @@ pub struct Options {
     pub limits: Limits,
     /// More names whose addresses are watched.
     pub watch: Vec<String>,
+    /// Keys to decrypt with.
+    pub keys: Arc<KeyStore>,
+    /// The flow whose bytes are asked for.
+    pub followed: Option<FlowKey>,
     /// Lets every packet through to the decoders; for testing the sieve.
     pub without_sieve: bool,
 }
@@ -32,6 +39,7 @@ const SWEEP: crate::model::Span = crate::model::Span::from_secs(1);
 pub struct Engine {
     sieve: Sieve,
     lane: Lane,
+    keys: Arc<KeyStore>,
     story: Story,
     observations: Vec<Observation>,
     stats: Stats,
@@ -42,10 +50,11 @@ pub struct Engine {
 impl Engine {
     /// An engine that has seen nothing.
     pub fn new(options: Options) -> Self {
-        let Options { ports, limits, watch, without_sieve } = options;
+        let Options { ports, limits, watch, keys, followed, without_sieve } = options;
         Self {
             sieve: Sieve::new(ports.clone(), &watch, &limits),
-            lane: Lane::new(ports, limits.clone()),
+            lane: Lane::new(ports, limits.clone(), keys.clone(), followed),
+            keys,
             story: Story::new(limits),
             observations: Vec::new(),
             stats: Stats::default(),
@@ -70,7 +79,7 @@ impl Engine {
         self.stats.add(Counter::Bytes, packet.data.len() as u64);
         self.story.saw(packet.at);
         self.sweep(packet.at.time);
-        let verdict = self.sieve.judge(packet);
+        let verdict = self.sieve.judge(packet, &self.keys);
         if verdict == Verdict::Drop && !self.without_sieve {
             self.stats.count(Counter::Sieved);
             return;
@@ -106,7 +115,24 @@ impl Engine {
     pub fn report(&mut self) -> Report {
         let mut stats = self.stats.clone();
         stats.merge(&self.lane.stats);
-        self.story.report(stats)
+        let mut report = self.story.report(stats);
+        report.unused_keys = self.unused_keys(&report);
+        report
+    }
+
+    /// Key files that opened nothing.
+    fn unused_keys(&self, report: &Report) -> Vec<String> {
+        let used = |name: &str| {
+            let sources = report.tls_sessions.iter().filter_map(|(_, session)| session.opened.as_deref());
+            sources.into_iter().any(|source| source.contains(name))
+        };
+        let files = self.keys.files().into_iter().filter(|file| !used(file));
+        files.map(|file| file.to_string()).collect()
+    }
+
+    /// Bytes of the followed flow that came since the last call.
+    pub fn take_payloads(&mut self) -> Vec<(At, Direction, Payload)> {
+        self.story.take_payloads()
     }
 
     fn sweep(&mut self, now: Timestamp) {

@@ -7,13 +7,17 @@
 use std::collections::HashSet;
 use std::net::IpAddr;
 
+use crate::crypto::KeyStore;
 use crate::model::dns::{DnsMessage, RecordData};
+use crate::model::watch::is_watched;
 use crate::model::{Limits, LinkType, Packet, Ports, Recent};
 use crate::session;
 use crate::wire::dns;
+use crate::wire::http;
 use crate::wire::ip;
 use crate::wire::link::{self, Network};
 use crate::wire::sip::Likeness;
+use crate::wire::tls;
 
 /// What to do with a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,27 +29,6 @@ pub enum Verdict {
     /// Of no interest.
     Drop,
 }
-
-/// First labels of names that a sign-in looks up, whatever the domain (the client's discovery order
-/// and the web services' names).
-const WATCHED_PREFIXES: [&str; 13] = [
-    "lyncdiscoverinternal.",
-    "lyncdiscover.",
-    "_sipinternaltls._tcp.",
-    "_sipinternal._tcp.",
-    "_sip._tls.",
-    "_sip._tcp.",
-    "_sipfederationtls._tcp.",
-    "sipinternal.",
-    "sip.",
-    "sipexternal.",
-    "ucupdates-r2.",
-    "ucupdates.",
-    "_ntp._udp.",
-];
-
-/// Ends of names that belong to the hosted service.
-const WATCHED_SUFFIXES: [&str; 4] = [".online.lync.com", ".infra.lync.com", ".lync.com", "login.microsoftonline.com"];
 
 /// Packets of an undecided TCP flow that go through before it is dropped.
 const MOST_UNDECIDED: u8 = 8;
@@ -62,8 +45,8 @@ pub struct Sieve {
     names: HashSet<String, foldhash::fast::RandomState>,
     addresses: HashSet<IpAddr, foldhash::fast::RandomState>,
     most_names: usize,
-    /// Flows that are kept.
-    kept: Recent<FlowHash, ()>,
+    /// Flows that are kept, and how.
+    kept: Recent<FlowHash, Verdict>,
     /// Flows whose first payload has not been judged, and how many more of their packets go through.
     undecided: Recent<FlowHash, u8>,
     hasher: foldhash::fast::RandomState,
@@ -84,12 +67,12 @@ impl Sieve {
     }
 
     /// Judges the next packet.
-    pub fn judge(&mut self, packet: &Packet<'_>) -> Verdict {
+    pub fn judge(&mut self, packet: &Packet<'_>, keys: &KeyStore) -> Verdict {
         let Some(network) = network_header(packet.link, packet.data) else { return Verdict::Through };
         let Some(headers) = Headers::read(network) else { return Verdict::Through };
         match headers.protocol {
             Protocol::Udp => self.judge_datagram(&headers),
-            Protocol::Tcp => self.judge_segment(&headers),
+            Protocol::Tcp => self.judge_segment(&headers, keys),
             Protocol::Other => Verdict::Drop,
         }
     }
@@ -108,17 +91,17 @@ impl Sieve {
             return Verdict::Keep;
         }
         let flow = self.flow(headers);
-        if self.kept.get_mut(&flow).is_some() {
-            return Verdict::Through;
+        if let Some(&mut verdict) = self.kept.get_mut(&flow) {
+            return verdict;
         }
-        if is_recognised(headers.payload) {
-            self.kept.insert(flow, ());
+        if self.judge_text(headers.payload) == Likely::Yes {
+            self.kept.insert(flow, Verdict::Through);
             return Verdict::Through;
         }
         Verdict::Drop
     }
 
-    fn judge_segment(&mut self, headers: &Headers<'_>) -> Verdict {
+    fn judge_segment(&mut self, headers: &Headers<'_>, keys: &KeyStore) -> Verdict {
         if self.ports.asks(headers.src_port) || self.ports.asks(headers.dst_port) {
             return Verdict::Keep;
         }
@@ -131,23 +114,31 @@ impl Sieve {
             self.undecided.insert(flow, MOST_UNDECIDED);
             return Verdict::Through;
         }
-        if !self.kept.is_empty() && self.kept.get_mut(&flow).is_some() {
-            return Verdict::Through;
+        if !self.kept.is_empty()
+            && let Some(&mut verdict) = self.kept.get_mut(&flow)
+        {
+            return verdict;
         }
-        if is_recognised(headers.payload) {
-            self.undecided.remove(&flow);
-            self.kept.insert(flow, ());
-            return Verdict::Through;
+        if headers.payload.is_empty() {
+            return if self.undecided.peek(&flow).is_some() { Verdict::Through } else { Verdict::Drop };
         }
-        self.judge_undecided(headers, flow)
+        match self.judge_payload(headers, keys) {
+            Likely::Wanted => self.keep(flow, Verdict::Keep),
+            Likely::Yes => self.keep(flow, Verdict::Through),
+            Likely::Unsure => self.judge_undecided(flow, Verdict::Through),
+            Likely::No => self.judge_undecided(flow, Verdict::Drop),
+        }
+    }
+
+    fn keep(&mut self, flow: FlowHash, verdict: Verdict) -> Verdict {
+        self.undecided.remove(&flow);
+        self.kept.insert(flow, verdict);
+        verdict
     }
 
     /// A flow that has just begun gets a few packets to show what it is: they may be out of order.
-    fn judge_undecided(&mut self, headers: &Headers<'_>, flow: FlowHash) -> Verdict {
-        let Some(left) = self.undecided.get_mut(&flow) else { return Verdict::Drop };
-        if headers.payload.is_empty() {
-            return Verdict::Through;
-        }
+    fn judge_undecided(&mut self, flow: FlowHash, otherwise: Verdict) -> Verdict {
+        let Some(left) = self.undecided.get_mut(&flow) else { return otherwise };
         *left = left.saturating_sub(1);
         if *left == 0 {
             self.undecided.remove(&flow);
@@ -200,24 +191,77 @@ impl Sieve {
     }
 
     fn watches(&self, name: &str) -> bool {
-        let name = name.to_ascii_lowercase();
-        WATCHED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
-            || WATCHED_SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
-            || self.names.contains(&name)
+        is_watched(name) || (!self.names.is_empty() && self.names.contains(&name.to_ascii_lowercase()))
+    }
+
+    /// Judges a payload by how it begins.
+    fn judge_payload(&mut self, headers: &Headers<'_>, keys: &KeyStore) -> Likely {
+        let payload = headers.payload;
+        match payload.first() {
+            Some(22) => self.judge_hello(headers, keys),
+            Some(byte) if byte.is_ascii_graphic() || matches!(byte, b'\r' | b'\n') => self.judge_text(payload),
+            Some(128..) if tls::sslv2_length(payload).is_some() && !keys.is_empty() => Likely::Unsure,
+            _ => Likely::No,
+        }
+    }
+
+    /// A client hello is judged by its server name, and by whether there are keys for it.
+    fn judge_hello(&mut self, headers: &Headers<'_>, keys: &KeyStore) -> Likely {
+        let payload = headers.payload;
+        if tls::begins(payload) == Likeness::No {
+            return Likely::No;
+        }
+        let message = payload.get(tls::RECORD_HEADER..).and_then(tls::take_handshake);
+        let Some((message, _)) = message else { return Likely::Unsure }; // goes on in the next segment
+        if message.kind != tls::handshake::CLIENT_HELLO {
+            return Likely::Unsure;
+        }
+        let Some(hello) = tls::client_hello(message.body) else { return Likely::No };
+        if keys.knows_random(&hello.random) {
+            // Sessions that resume this one have other randoms.
+            if self.addresses.len() < self.most_names {
+                self.addresses.insert(headers.dst());
+            }
+            return Likely::Wanted;
+        }
+        if hello.sni.as_deref().is_some_and(|name| self.watches(name)) {
+            return Likely::Wanted;
+        }
+        // Whether an RSA key fits, the server's certificate tells.
+        if keys.rsa_keys().is_empty() { Likely::No } else { Likely::Yes }
+    }
+
+    fn judge_text(&self, payload: &[u8]) -> Likely {
+        match (session::sip::PROBE.begins)(payload) {
+            Likeness::Yes => return Likely::Yes,
+            Likeness::Unsure if payload.len() <= LONGEST_TOKEN => return Likely::Unsure,
+            _ => {}
+        }
+        if http::begins(payload) == Likeness::Yes {
+            let head = http::parse_head(payload);
+            let host =
+                head.as_ref().and_then(|head| head.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("host")));
+            return match host {
+                Some((_, host)) if self.watches(host) => Likely::Wanted,
+                Some(_) => Likely::No,
+                None => Likely::Unsure,
+            };
+        }
+        Likely::No
     }
 }
 
-/// Whether payload begins like something that is decoded on any port.
-fn is_recognised(payload: &[u8]) -> bool {
-    // The first byte decides for nearly all: no probe begins with what TLS data or media begin with.
-    if !payload.first().is_some_and(|&byte| byte.is_ascii_graphic() || matches!(byte, b'\r' | b'\n')) {
-        return false;
-    }
-    session::PROBES.iter().any(|probe| match (probe.begins)(payload) {
-        Likeness::Yes => true,
-        Likeness::Unsure => payload.len() <= LONGEST_TOKEN,
-        Likeness::No => false,
-    })
+/// What the beginning of a payload says of its flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Likely {
+    /// Of interest to the user: its name is watched, or there are keys for it.
+    Wanted,
+    /// Decoded on any port.
+    Yes,
+    /// Cannot be told from this packet.
+    Unsure,
+    /// Of no interest.
+    No,
 }
 
 /// What is above IP.

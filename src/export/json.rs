@@ -8,6 +8,7 @@ use crate::export::{Choices, Export, Exporter, rfc3339};
 use crate::findings::Finding;
 use crate::model::dns::rcode_name;
 use crate::model::stats::COUNTERS;
+use crate::model::tls::{Certificate, TlsSession};
 use crate::model::{Counter, TransportKind};
 use crate::story::names::{Lookup, Origin};
 use crate::story::{FlowReport, Report, Row};
@@ -39,7 +40,8 @@ impl Export for JsonReport {
             "capture": capture(report),
             "names": report.lookups.iter().map(lookup).collect::<Vec<_>>(),
             "flows": report.flows.iter().map(flow).collect::<Vec<_>>(),
-            "tls_sessions": [],
+            "tls_sessions": report.tls_sessions.iter().map(|(flow, session)| tls_session(flow.number, session)).collect::<Vec<_>>(),
+            "unused_keys": report.unused_keys,
             "logins": [],
             "findings": findings.iter().map(|found| finding(found, report)).collect::<Vec<_>>(),
             "unanswered": report.unanswered.iter().map(|request| json!({
@@ -105,6 +107,44 @@ fn flow(flow: &FlowReport) -> Json {
         "sip_in": flow.sip[1],
         "lost_bytes": flow.lost_bytes,
         "looked_up": flow.origin.as_ref().map(origin),
+    })
+}
+
+fn tls_session(flow: u32, session: &TlsSession) -> Json {
+    let [client, server] = session.data;
+    json!({
+        "flow": flow,
+        "frame": session.began.map(|at| at.frame.0),
+        "sni": session.sni,
+        "offered": session.offered.map(|version| version.to_string()),
+        "version": session.version.map(|version| version.to_string()),
+        "cipher_suite": session.suite.map(|suite| suite.to_string()),
+        "extended_master_secret": session.extended_master_secret,
+        "encrypt_then_mac": session.encrypt_then_mac,
+        "certificate": session.certificate.as_ref().map(certificate),
+        "resumed": session.resumed,
+        "decrypted": session.opened.is_some(),
+        "opened_with": session.opened.as_deref(),
+        "not_opened": session.not_opened.as_ref().map(ToString::to_string),
+        "client_data": { "records": client.0, "bytes": client.1 },
+        "server_data": { "records": server.0, "bytes": server.1 },
+        "keep_alive_sized_records": session.keep_alives,
+        "failed_records": session.failed_records,
+        "unreadable_records": session.unreadable_records,
+    })
+}
+
+fn certificate(certificate: &Certificate) -> Json {
+    json!({
+        "subject": certificate.subject,
+        "issuer": certificate.issuer,
+        "names": certificate.names,
+        "not_before": rfc3339(certificate.not_before),
+        "not_after": rfc3339(certificate.not_after),
+        "key": certificate.key_kind,
+        "bits": certificate.key_bits,
+        "serial": certificate.serial,
+        "self_signed": certificate.self_signed,
     })
 }
 

@@ -5,6 +5,7 @@
 
 pub mod dns;
 pub mod flow;
+pub mod http;
 pub mod limits;
 pub mod observation;
 pub mod packet;
@@ -13,11 +14,14 @@ pub mod recent;
 pub mod sip;
 pub mod stats;
 pub mod stream;
+pub mod suite_names;
 pub mod time;
+pub mod tls;
+pub mod watch;
 
 pub use flow::{Direction, FlowKey, TransportKind};
 pub use limits::Limits;
-pub use observation::{Defect, Loss, LossCause, Message, Observation, TcpEvent};
+pub use observation::{Defect, Loss, LossCause, Message, Observation, Payload, TcpEvent};
 pub use packet::{At, FrameNo, InputNo, LinkType, Packet, PacketNo, PointNo};
 pub use ports::{DecodeAs, Ports};
 pub use recent::Recent;

@@ -4,9 +4,11 @@ use std::borrow::Cow;
 
 use crate::model::dns::DnsMessage;
 use crate::model::flow::{Direction, FlowKey};
+use crate::model::http::HttpMessage;
 use crate::model::packet::At;
 use crate::model::sip::SipMessage;
 use crate::model::time::Span;
+use crate::model::tls::{TlsEvent, TlsSession};
 
 /// One thing that was seen, owned and in capture order within its flow and direction.
 #[derive(Clone, Debug)]
@@ -41,10 +43,27 @@ pub enum Message {
     },
     /// A SIP message.
     Sip(Box<SipMessage>),
+    /// A step in the life of a TLS session.
+    Tls(Box<TlsEvent>),
+    /// A TLS session as a whole, when it is over. No row, but part of the report.
+    TlsSession(Box<TlsSession>),
+    /// An HTTP message.
+    Http(Box<HttpMessage>),
+    /// Bytes of a followed conversation. No row.
+    Payload(Payload),
     /// Bytes that the capture does not have.
     Lost(Loss),
     /// Bytes that are not what they should be.
     Defect(Defect),
+}
+
+/// Bytes of a followed conversation, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Payload {
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// Whether they were decrypted; otherwise they are as on the wire.
+    pub decrypted: bool,
 }
 
 /// A step in the life of a TCP connection.

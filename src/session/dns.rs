@@ -5,7 +5,8 @@
 
 use std::borrow::Cow;
 
-use crate::model::{At, DecodeAs, Defect, Direction, Loss, TransportKind};
+use crate::model::sip::Carrier;
+use crate::model::{At, DecodeAs, Defect, Direction, Loss};
 use crate::session::{Decoder, Output, Probe};
 use crate::wire::dns;
 use crate::wire::sip::Likeness;
@@ -15,9 +16,10 @@ pub static PROBE: Probe = Probe {
     name: "dns",
     kinds: &[DecodeAs::Dns],
     begins: |_| Likeness::No,
-    decoder: |transport| match transport {
-        TransportKind::Udp => Box::new(Datagrams),
-        TransportKind::Tcp => Box::new(Stream::default()),
+    keeps: true,
+    decoder: |carrier, _| match carrier {
+        Carrier::Udp => Box::new(Datagrams),
+        Carrier::Tcp | Carrier::Tls => Box::new(Stream::default()),
     },
 };
 

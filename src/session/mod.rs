@@ -1,38 +1,55 @@
 //! Stream events in, observations out: the decoders of protocols above TCP and UDP.
 //!
 //! Content decides which decoder a stream gets ([`PROBES`]); a port says it only where content does
-//! not. A flow is kept, and has rows, once something asks for it or a decoder recognised it; until
-//! then nothing of it is told. Never sees packets and never knows more than one flow.
+//! not. A flow is kept, and has rows, once something asks for it or a decoder finds it of interest;
+//! until then what it tells waits. Never sees packets and never knows more than one flow, but for
+//! the secrets with which sessions are resumed, which are kept by address pair.
 
+pub mod content;
 pub mod dns;
+pub mod held;
+pub mod http;
 pub mod sip;
+pub mod tls;
 
 use std::borrow::Cow;
 
+use crate::crypto::KeyStore;
 use crate::model::dns::DnsMessage;
-use crate::model::sip::SipMessage;
+use crate::model::http::HttpMessage;
+use crate::model::sip::{Carrier, SipMessage};
+use crate::model::tls::TlsEvent;
 use crate::model::{
-    At, Change, Counter, DecodeAs, Defect, Direction, FlowKey, Limits, Loss, Message, Observation, Ports, Stats,
-    StreamEvent, TcpEvent, TcpStep, TransportKind,
+    At, Change, Counter, DecodeAs, Defect, Direction, FlowKey, Limits, Loss, Message, Observation, Payload, Ports,
+    Stats, StreamEvent, TcpEvent, TcpStep, TransportKind,
 };
 use crate::wire::sip::Likeness;
+use content::Content;
+use tls::Resumptions;
 
-/// Most bytes of one direction that wait for the content to be recognised.
-const LONGEST_PROBE: usize = 4096;
-/// Most steps of a connection that wait for it to be recognised; there are only three before data.
-const MOST_STEPS: usize = 4;
+/// Most observations of a flow that wait for it to be kept: a handshake's steps are fewer.
+const MOST_WAITING: usize = 16;
 
-/// What a decoder writes to.
-#[derive(Debug)]
+/// What a decoder works with and writes to.
 pub struct Output<'a> {
     /// The conversation.
     pub flow: FlowKey,
+    /// Keys.
+    pub keys: &'a KeyStore,
+    /// Sessions that may be resumed.
+    pub resumptions: &'a mut Resumptions,
     /// Bounds.
     pub limits: &'a Limits,
     /// Counts.
     pub stats: &'a mut Stats,
     /// Where observations go.
     pub observations: &'a mut Vec<Observation>,
+    /// The flow is of interest: it is kept from now on.
+    pub keep: bool,
+    /// The flow is of no interest, unless it is kept.
+    pub ignore: bool,
+    /// The bytes of this flow are asked for.
+    pub followed: bool,
 }
 
 impl Output<'_> {
@@ -41,7 +58,7 @@ impl Output<'_> {
         self.observations.push(Observation { at, began, flow: Some(self.flow), direction, message });
     }
 
-    /// Tells a DNS message of one packet.
+    /// Tells a DNS message.
     pub fn dns(&mut self, span: (At, At), direction: Direction, message: DnsMessage) {
         self.tell(span, direction, Message::Dns(Box::new(message)));
     }
@@ -51,9 +68,26 @@ impl Output<'_> {
         self.tell(span, direction, Message::Sip(Box::new(message)));
     }
 
+    /// Tells an HTTP message.
+    pub fn http(&mut self, span: (At, At), direction: Direction, message: HttpMessage) {
+        self.tell(span, direction, Message::Http(Box::new(message)));
+    }
+
+    /// Tells a step of a TLS session.
+    pub fn tls(&mut self, span: (At, At), direction: Direction, event: TlsEvent) {
+        self.tell(span, direction, Message::Tls(Box::new(event)));
+    }
+
     /// Tells bytes that are not what they should be.
     pub fn defect(&mut self, at: At, direction: Direction, defect: Defect) {
         self.tell((at, at), direction, Message::Defect(defect));
+    }
+
+    /// Tells bytes of a followed flow.
+    pub fn payload(&mut self, at: At, direction: Direction, bytes: &[u8], decrypted: bool) {
+        if self.followed {
+            self.tell((at, at), direction, Message::Payload(Payload { bytes: bytes.to_vec(), decrypted }));
+        }
     }
 }
 
@@ -67,6 +101,9 @@ pub trait Decoder: Send {
 
     /// No byte of this direction can follow.
     fn finish(&mut self, at: At, direction: Direction, out: &mut Output<'_>);
+
+    /// The stream is over; both directions are finished.
+    fn end(&mut self, _at: At, _out: &mut Output<'_>) {}
 
     /// Bytes that are held for messages under way.
     fn held(&self) -> usize;
@@ -83,34 +120,21 @@ pub struct Probe {
     pub kinds: &'static [DecodeAs],
     /// Whether bytes begin a message of it.
     pub begins: fn(&[u8]) -> Likeness,
-    /// A decoder for a new stream.
-    pub decoder: fn(TransportKind) -> Box<dyn Decoder>,
+    /// Whether a flow with it is kept for that alone.
+    pub keeps: bool,
+    /// A decoder for a new stream, and what its port stands for.
+    pub decoder: fn(Carrier, Option<DecodeAs>) -> Box<dyn Decoder>,
 }
 
 /// The protocols, in the order in which they are tried.
-pub static PROBES: &[&Probe] = &[&sip::PROBE, &dns::PROBE];
-
-/// What a flow carries, as far as that is known.
-enum Content {
-    /// Not recognised so far; the first bytes of each direction.
-    Unknown { out: Vec<u8>, r#in: Vec<u8> },
-    /// Recognised.
-    Known(Box<dyn Decoder>),
-}
+pub static PROBES: &[&Probe] = &[&sip::PROBE, &tls::PROBE, &http::PROBE, &dns::PROBE];
 
 struct Session {
     kept: bool,
-    /// Steps of a connection that is not kept so far.
-    steps: Vec<(At, TcpStep)>,
+    /// What was told before the flow was kept.
+    waiting: Vec<Observation>,
     content: Content,
     held: usize,
-}
-
-impl Default for Session {
-    fn default() -> Self {
-        let content = Content::Unknown { out: Vec::new(), r#in: Vec::new() };
-        Self { kept: false, steps: Vec::new(), content, held: 0 }
-    }
 }
 
 /// The decoders of all flows of one lane.
@@ -118,162 +142,101 @@ pub struct Sessions {
     places: Vec<Option<Box<Session>>>,
     ports: Ports,
     limits: Limits,
+    resumptions: Resumptions,
+    followed: Option<FlowKey>,
     held: usize,
 }
 
 impl Sessions {
-    /// No sessions; `ports` say what content does not.
-    pub fn new(ports: Ports, limits: Limits) -> Self {
-        Self { places: Vec::new(), ports, limits, held: 0 }
+    /// No sessions; `ports` say what content does not, `followed` is the flow whose bytes are asked for.
+    pub fn new(ports: Ports, limits: Limits, followed: Option<FlowKey>) -> Self {
+        let resumptions = Resumptions::new(limits.remembered);
+        Self { places: Vec::new(), ports, limits, resumptions, followed, held: 0 }
     }
 
     /// Takes an event of a flow.
-    pub fn push(&mut self, event: StreamEvent<'_>, stats: &mut Stats, out: &mut Vec<Observation>) {
+    pub fn push(&mut self, event: StreamEvent<'_>, keys: &KeyStore, stats: &mut Stats, out: &mut Vec<Observation>) {
         let StreamEvent { at, slot, flow, wanted, change } = event;
         let index = slot.0 as usize;
         if self.places.len() <= index {
             self.places.resize_with(index + 1, || None);
         }
         let Some(place) = self.places.get_mut(index) else { return };
-        let mut output = Output { flow, limits: &self.limits, stats, observations: out };
+        let before = out.len();
+        let mut output = Output {
+            flow,
+            keys,
+            resumptions: &mut self.resumptions,
+            limits: &self.limits,
+            stats,
+            observations: out,
+            keep: wanted,
+            ignore: false,
+            followed: self.followed == Some(flow),
+        };
         if matches!(change, Change::Forget) {
-            if let Some(mut session) = place.take() {
-                self.held = self.held.saturating_sub(session.held);
-                for direction in Direction::BOTH {
-                    session.finish(at, direction, &mut output);
-                }
-            }
+            let Some(mut session) = place.take() else { return };
+            self.held = self.held.saturating_sub(session.held);
+            output.keep |= session.kept;
+            session.forget(at, &mut output);
+            let keep = output.keep;
+            session.settle(keep, before, out);
             return;
         }
-        let session = place.get_or_insert_default();
-        if wanted {
-            session.keep(&mut output);
-        }
-        match change {
-            Change::Open(step) | Change::Close(step) => session.step(at, step, &mut output),
-            Change::Data(direction, bytes) => session.data(at, direction, bytes, &self.ports, &mut output),
-            Change::Gap(direction, loss) => session.gap(at, direction, loss, &mut output),
-            Change::Finish(direction) => session.finish(at, direction, &mut output),
-            Change::Forget => {}
-        }
-        let held = session.held();
+        let session = place.get_or_insert_with(|| Box::new(Session::new(&flow, &self.ports)));
+        output.keep |= session.kept;
+        session.change(at, change, &mut output);
+        let held = session.content.held();
         self.held = (self.held + held).saturating_sub(session.held);
         session.held = held;
         if self.held > self.limits.pending_bytes && held > 0 {
             output.stats.count(Counter::PendingBound);
-            session.relieve(at, &mut output);
+            session.content.relieve(at, &mut output);
             self.held -= held;
             session.held = 0;
         }
+        let keep = output.keep;
+        session.settle(keep, before, out);
     }
 }
 
 impl Session {
-    /// From now on the flow has rows.
-    fn keep(&mut self, out: &mut Output<'_>) {
-        if !self.kept {
-            self.kept = true;
-            for (at, step) in std::mem::take(&mut self.steps) {
-                tell_step(at, step, out);
+    fn new(flow: &FlowKey, ports: &Ports) -> Self {
+        let carrier = if flow.transport == TransportKind::Udp { Carrier::Udp } else { Carrier::Tcp };
+        let hint = ports.kind(flow.server.port()).or_else(|| ports.kind(flow.client.port()));
+        Self { kept: false, waiting: Vec::new(), content: Content::new(carrier, hint), held: 0 }
+    }
+
+    fn change(&mut self, at: At, change: Change<'_>, out: &mut Output<'_>) {
+        match change {
+            Change::Open(step) | Change::Close(step) => tell_step(at, step, out),
+            Change::Data(direction, bytes) => {
+                out.payload(at, direction, &bytes, false);
+                self.content.data(at, direction, bytes, out);
             }
-        }
-    }
-
-    fn step(&mut self, at: At, step: TcpStep, out: &mut Output<'_>) {
-        if self.kept {
-            tell_step(at, step, out);
-        } else if self.steps.len() < MOST_STEPS {
-            self.steps.push((at, step));
-        }
-    }
-
-    fn data(&mut self, at: At, direction: Direction, bytes: Cow<'_, [u8]>, ports: &Ports, out: &mut Output<'_>) {
-        if let Content::Known(decoder) = &mut self.content {
-            return decoder.data(at, direction, bytes, out);
-        }
-        let Some((decoder, first)) = self.recognise(direction, &bytes, ports, &out.flow) else { return };
-        self.content = Content::Known(decoder);
-        self.keep(out);
-        let Content::Known(decoder) = &mut self.content else { return };
-        for (direction, bytes) in first {
-            decoder.data(at, direction, bytes.into(), out);
-        }
-        decoder.data(at, direction, bytes, out);
-    }
-
-    /// Looks what the flow carries, with what waited for that.
-    #[expect(clippy::type_complexity, reason = "the decoder, and what it must be given first")]
-    fn recognise(
-        &mut self,
-        direction: Direction,
-        bytes: &[u8],
-        ports: &Ports,
-        flow: &FlowKey,
-    ) -> Option<(Box<dyn Decoder>, Vec<(Direction, Vec<u8>)>)> {
-        let Content::Unknown { out, r#in } = &mut self.content else { return None };
-        let waiting = match direction {
-            Direction::Out => &mut *out,
-            Direction::In => &mut *r#in,
-        };
-        let joined: Cow<'_, [u8]> =
-            if waiting.is_empty() { bytes.into() } else { [waiting.as_slice(), bytes].concat().into() };
-        let kind = ports.kind(flow.server.port()).or_else(|| ports.kind(flow.client.port()));
-        let by_port = PROBES.iter().find(|probe| kind.is_some_and(|kind| probe.kinds.contains(&kind)));
-        let (mut found, mut unsure) = (None, false);
-        for probe in PROBES {
-            match (probe.begins)(&joined) {
-                Likeness::Yes => found = found.or(Some(probe)),
-                Likeness::Unsure => unsure = true,
-                Likeness::No => {}
+            Change::Gap(direction, loss) => {
+                self.content.gap(at, direction, loss, out);
+                out.tell((at, at), direction, Message::Lost(loss));
             }
-        }
-        let whole = flow.transport == TransportKind::Udp || joined.len() >= LONGEST_PROBE;
-        let chosen = found.or(by_port.filter(|_| !unsure || whole));
-        if let Some(probe) = chosen {
-            let first = [(Direction::Out, std::mem::take(out)), (Direction::In, std::mem::take(r#in))];
-            let first = first.into_iter().filter(|(_, bytes)| !bytes.is_empty()).collect();
-            return Some(((probe.decoder)(flow.transport), first));
-        }
-        if unsure && !whole {
-            waiting.extend(bytes);
-        } else {
-            waiting.clear();
-        }
-        None
-    }
-
-    fn gap(&mut self, at: At, direction: Direction, loss: Loss, out: &mut Output<'_>) {
-        if let Content::Known(decoder) = &mut self.content {
-            decoder.gap(at, direction, loss, out);
-        } else if let Content::Unknown { out, r#in } = &mut self.content {
-            out.clear();
-            r#in.clear();
-        }
-        if self.kept {
-            out.tell((at, at), direction, Message::Lost(loss));
+            Change::Finish(direction) => self.content.finish(at, direction, out),
+            Change::Forget => {}
         }
     }
 
-    fn finish(&mut self, at: At, direction: Direction, out: &mut Output<'_>) {
-        if let Content::Known(decoder) = &mut self.content {
-            decoder.finish(at, direction, out);
+    fn forget(&mut self, at: At, out: &mut Output<'_>) {
+        for direction in Direction::BOTH {
+            self.content.finish(at, direction, out);
         }
+        self.content.end(at, out);
     }
 
-    fn held(&self) -> usize {
-        match &self.content {
-            Content::Unknown { out, r#in } => out.len() + r#in.len(),
-            Content::Known(decoder) => decoder.held(),
-        }
-    }
-
-    fn relieve(&mut self, at: At, out: &mut Output<'_>) {
-        match &mut self.content {
-            Content::Unknown { out, r#in } => {
-                out.clear();
-                r#in.clear();
-            }
-            Content::Known(decoder) => decoder.relieve(at, out),
+    /// What a flow tells goes out once it is kept, and waits until then.
+    fn settle(&mut self, keep: bool, before: usize, out: &mut Vec<Observation>) {
+        if !keep {
+            let room = MOST_WAITING.saturating_sub(self.waiting.len());
+            self.waiting.extend(out.drain(before..).take(room));
+        } else if !std::mem::replace(&mut self.kept, true) {
+            out.splice(before..before, self.waiting.drain(..));
         }
     }
 }

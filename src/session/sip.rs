@@ -8,7 +8,8 @@
 use std::borrow::Cow;
 
 use crate::model::sip::Carrier;
-use crate::model::{At, Counter, DecodeAs, Defect, Direction, Loss, TransportKind};
+use crate::model::{At, Counter, DecodeAs, Defect, Direction, Loss};
+use crate::session::held::{self, Held};
 use crate::session::{Decoder, Output, Probe};
 use crate::wire::sip::{self, Head, Likeness};
 
@@ -17,9 +18,10 @@ pub static PROBE: Probe = Probe {
     name: "sip",
     kinds: &[DecodeAs::Sip],
     begins,
-    decoder: |transport| match transport {
-        TransportKind::Udp => Box::new(Datagrams),
-        TransportKind::Tcp => Box::new(Stream::new(Carrier::Tcp)),
+    keeps: true,
+    decoder: |carrier, _| match carrier {
+        Carrier::Udp => Box::new(Datagrams),
+        Carrier::Tcp | Carrier::Tls => Box::new(Stream::new(carrier)),
     },
 };
 
@@ -109,7 +111,7 @@ impl Decoder for Stream {
     }
 
     fn held(&self) -> usize {
-        self.out.bytes.len() + self.r#in.bytes.len()
+        self.out.held.bytes.len() + self.r#in.held.bytes.len()
     }
 
     fn relieve(&mut self, _: At, out: &mut Output<'_>) {
@@ -132,9 +134,7 @@ struct Pending {
 struct Half {
     carrier: Carrier,
     /// Bytes from the start of a message that is not complete.
-    bytes: Vec<u8>,
-    /// Which packet brought the held bytes up to which offset.
-    marks: Vec<(usize, At)>,
+    held: Held,
     pending: Pending,
     /// Bytes to pass over: the rest of a body that is not kept.
     skip: usize,
@@ -154,44 +154,25 @@ enum Step {
 
 impl Half {
     fn new(carrier: Carrier) -> Self {
-        let (bytes, marks, pending) = (Vec::new(), Vec::new(), Pending::default());
-        Self { carrier, bytes, marks, pending, skip: 0, rubbish: None, adrift: false }
+        let (held, pending) = (Held::default(), Pending::default());
+        Self { carrier, held, pending, skip: 0, rubbish: None, adrift: false }
     }
 
     fn data(&mut self, at: At, direction: Direction, bytes: &[u8], out: &mut Output<'_>) {
-        if self.bytes.is_empty() {
+        if self.held.bytes.is_empty() {
             // Whole messages in one packet are read where they lie.
             let used = self.read(bytes, 0, &[(bytes.len(), at)], direction, out);
-            self.hold(bytes.get(used..).unwrap_or_default(), at);
+            self.held.push(bytes.get(used..).unwrap_or_default(), at);
             return;
         }
-        self.hold(bytes, at);
-        if self.pending.lengths.is_some_and(|(_, total)| self.bytes.len() < total) {
+        self.held.push(bytes, at);
+        if self.pending.lengths.is_some_and(|(_, total)| self.held.bytes.len() < total) {
             return;
         }
-        let (held, marks) = (std::mem::take(&mut self.bytes), std::mem::take(&mut self.marks));
-        let used = self.read(&held, 0, &marks, direction, out);
-        (self.bytes, self.marks) = (held, marks);
-        self.drop_front(used);
-    }
-
-    fn hold(&mut self, bytes: &[u8], at: At) {
-        if !bytes.is_empty() {
-            self.bytes.extend_from_slice(bytes);
-            self.marks.push((self.bytes.len(), at));
-        }
-    }
-
-    fn drop_front(&mut self, used: usize) {
-        if used == 0 {
-            return;
-        }
-        self.bytes.drain(..used.min(self.bytes.len()));
-        self.marks.retain(|&(end, _)| end > used);
-        self.marks.iter_mut().for_each(|(end, _)| *end -= used);
-        if self.bytes.is_empty() && self.bytes.capacity() > 256 << 10 {
-            self.bytes = Vec::new();
-        }
+        let mut held = self.held.take();
+        let used = self.read(&held.bytes, 0, &held.marks, direction, out);
+        held.drop_front(used);
+        self.held = held;
     }
 
     /// Reads messages from `from` on; returns up to where the bytes are done with.
@@ -338,7 +319,7 @@ impl Half {
 
     /// Delivers what is held as far as it is there.
     fn give_up(&mut self, direction: Direction, out: &mut Output<'_>) {
-        let (bytes, marks) = (std::mem::take(&mut self.bytes), std::mem::take(&mut self.marks));
+        let Held { bytes, marks } = self.held.take();
         let mut from = 0;
         while let Some(rest) = bytes.get(from..).filter(|rest| !rest.is_empty() && self.skip == 0) {
             let here = Place { rest, from, marks: &marks, direction };
@@ -362,7 +343,7 @@ impl Half {
 
     fn gap(&mut self, direction: Direction, loss: Loss, out: &mut Output<'_>) {
         let missing = usize::try_from(loss.bytes).unwrap_or(usize::MAX);
-        let body_left = self.pending.lengths.map_or(0, |(_, total)| total.saturating_sub(self.bytes.len()));
+        let body_left = self.pending.lengths.map_or(0, |(_, total)| total.saturating_sub(self.held.bytes.len()));
         let left = if self.skip > 0 { self.skip } else { body_left };
         self.give_up(direction, out);
         // A hole within a body whose length is known does not lose the place.
@@ -396,12 +377,7 @@ impl Place<'_> {
 
     /// The packet with the first of `length` bytes from here, and the one that completed them.
     fn span(&self, length: usize) -> (At, At) {
-        let (start, end) = (self.from, self.from + length.max(1));
-        let first = self.marks.partition_point(|&(mark_end, _)| mark_end <= start);
-        let last = self.marks.partition_point(|&(mark_end, _)| mark_end < end);
-        let covering = self.marks.get(first..=last.max(first)).or(self.marks.get(first..)).unwrap_or_default();
-        let began = covering.first().map_or(NOWHERE, |&(_, at)| at);
-        (began, covering.iter().fold(began, |latest, &(_, at)| latest.later(at)))
+        held::span(self.marks, self.from, length).unwrap_or((NOWHERE, NOWHERE))
     }
 }
 

@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use crate::model::dns::{DnsMessage, Record, rcode_name};
-use crate::model::sip::{HeaderName, SipMessage, StartLine};
+use crate::model::http::{HttpMessage, HttpStart};
+use crate::model::sip::{Carrier, HeaderName, SipMessage, StartLine};
+use crate::model::tls::{CipherSuite, TlsEvent, TlsVersion};
 use crate::model::{Message, Timestamp};
 use crate::story::names::Origin;
 use crate::story::row::Row;
@@ -66,6 +68,22 @@ fn sip(row: &Row) -> Option<&SipMessage> {
     if let Message::Sip(message) = &row.message { Some(message) } else { None }
 }
 
+fn http(row: &Row) -> Option<&HttpMessage> {
+    if let Message::Http(message) = &row.message { Some(message) } else { None }
+}
+
+fn tls(row: &Row) -> Option<&TlsEvent> {
+    if let Message::Tls(event) = &row.message { Some(event) } else { None }
+}
+
+fn carrier(row: &Row) -> Option<Carrier> {
+    match &row.message {
+        Message::Sip(message) => Some(message.carrier),
+        Message::Http(message) => Some(message.carrier),
+        _ => None,
+    }
+}
+
 /// A header field's value, passed through `part`.
 fn header(row: &Row, name: HeaderName, part: for<'b> fn(&'b str) -> &'b str) -> Option<Value<'_>> {
     match sip(row)?.header(name)? {
@@ -77,7 +95,7 @@ fn header(row: &Row, name: HeaderName, part: for<'b> fn(&'b str) -> &'b str) -> 
 /// All fields, in the order in which they are written.
 pub static FIELDS: &[Field] = &[
     field("row", "position in the timeline, from 1", |row| int(row.number)),
-    field("kind", "dns, tcp, icmp, sip, loss, defect", |row| text(row.kind())),
+    field("kind", "dns, tcp, icmp, tls, sip, http, loss, defect", |row| text(row.kind())),
     field("time", "capture time, RFC 3339, UTC", |row| Some(Value::Time(row.at.time))),
     field("elapsed", "seconds since the first packet", |row| Some(Value::Seconds(row.elapsed.as_secs_f64()))),
     field("frame", "packet that completed it, as Wireshark counts", |row| int(row.at.frame.0)),
@@ -111,20 +129,44 @@ pub static FIELDS: &[Field] = &[
         dns(row)?;
         Some(Value::Seconds(row.rtt?.as_secs_f64()))
     }),
-    field("transport", "udp, tcp or tls", |row| text(sip(row)?.carrier.name())),
-    field("decrypted", "whether it was decrypted", |row| {
-        Some(Value::Bool(sip(row)?.carrier == crate::model::sip::Carrier::Tls))
+    field("transport", "udp, tcp or tls", |row| text(carrier(row)?.name())),
+    field("decrypted", "whether it was decrypted", |row| Some(Value::Bool(carrier(row)? == Carrier::Tls))),
+    field("complete", "whether all of it is there", |row| match &row.message {
+        Message::Sip(message) => Some(Value::Bool(message.complete)),
+        Message::Http(message) => Some(Value::Bool(message.complete)),
+        _ => None,
     }),
-    field("complete", "whether all of it is there", |row| Some(Value::Bool(sip(row)?.complete))),
-    field("method", "method; of a response, its CSeq's", |row| text(sip(row)?.method()?)),
+    field("method", "method; of a response, that of its request", |row| match &row.message {
+        Message::Sip(message) => text(message.method()?),
+        Message::Http(message) => match &message.start {
+            HttpStart::Request { method, .. } => text(method.as_str()),
+            HttpStart::Response { .. } => text(message.request.as_ref()?.0.as_str()),
+        },
+        _ => None,
+    }),
+    field("url", "URL of an HTTP request, or of the request that a response answers", |row| text(http(row)?.url()?)),
     field("request_uri", "Request-URI", |row| {
         let message = sip(row)?;
         if let StartLine::Request { uri, .. } = message.start { text(message.text(uri)) } else { None }
     }),
-    field("status", "status code", |row| int(sip(row)?.status()?)),
-    field("reason", "reason phrase", |row| {
-        let message = sip(row)?;
-        if let StartLine::Response { reason, .. } = message.start { text(message.text(reason)) } else { None }
+    field("status", "status code", |row| match &row.message {
+        Message::Sip(message) => int(message.status()?),
+        Message::Http(message) => match message.start {
+            HttpStart::Response { status, .. } => int(status),
+            HttpStart::Request { .. } => None,
+        },
+        _ => None,
+    }),
+    field("reason", "reason phrase", |row| match &row.message {
+        Message::Sip(message) => match message.start {
+            StartLine::Response { reason, .. } => text(message.text(reason)),
+            StartLine::Request { .. } => None,
+        },
+        Message::Http(message) => match &message.start {
+            HttpStart::Response { reason, .. } => text(reason.as_str()),
+            HttpStart::Request { .. } => None,
+        },
+        _ => None,
     }),
     field("call_id", "Call-ID", |row| header(row, HeaderName::CallId, |value| value)),
     field("cseq", "CSeq", |row| header(row, HeaderName::CSeq, |value| value)),
@@ -132,10 +174,38 @@ pub static FIELDS: &[Field] = &[
     field("to", "URI of To", |row| header(row, HeaderName::To, address_uri)),
     field("event", "event package", |row| header(row, HeaderName::Event, before_parameters)),
     field("content_type", "media type of the body", |row| header(row, HeaderName::ContentType, before_parameters)),
-    field("body_bytes", "bytes of the body", |row| int(sip(row)?.body().len() as u64)),
+    field("body_bytes", "bytes of the body", |row| match &row.message {
+        Message::Sip(message) => int(message.body().len() as u64),
+        Message::Http(message) => int(message.body_bytes),
+        _ => None,
+    }),
     field("response_time", "seconds since the request", |row| {
-        sip(row)?;
+        carrier(row)?;
         Some(Value::Seconds(row.rtt?.as_secs_f64()))
+    }),
+    field(
+        "tls_event",
+        "client-hello, server-hello, certificate, established, resumed, renegotiated, alert, closed, not-opened",
+        |row| text(tls(row)?.name()),
+    ),
+    field("sni", "server name that the client asks for", |row| match tls(row)? {
+        TlsEvent::ClientHello(hello) => text(hello.sni.as_deref()?),
+        _ => None,
+    }),
+    field("tls_version", "version offered or chosen", |row| match tls(row)? {
+        TlsEvent::ClientHello(hello) => text(hello.version().to_string()),
+        TlsEvent::ServerHello(hello) => text(TlsVersion(hello.version).to_string()),
+        TlsEvent::Established { version, .. } => text(version.to_string()),
+        _ => None,
+    }),
+    field("cipher_suite", "suite chosen", |row| match tls(row)? {
+        TlsEvent::ServerHello(hello) => text(CipherSuite(hello.suite).to_string()),
+        TlsEvent::Established { suite, .. } => text(suite.to_string()),
+        _ => None,
+    }),
+    field("alert", "TLS alert", |row| match tls(row)? {
+        TlsEvent::Alert(Some(alert)) => text(alert.name()),
+        _ => None,
     }),
     field("tcp_event", "open, refused, unanswered, unreachable, reset, closed", |row| match &row.message {
         Message::Tcp(event) => text(event.name()),

@@ -15,8 +15,10 @@ pub mod transactions;
 
 use std::sync::Arc;
 
+use crate::model::tls::TlsSession;
 use crate::model::{
-    At, Counter, FlowKey, Limits, Message, Observation, PacketNo, Recent, Stats, TcpEvent, TransportKind,
+    At, Counter, Direction, FlowKey, Limits, Message, Observation, PacketNo, Payload, Recent, Stats, TcpEvent,
+    TransportKind,
 };
 use names::Names;
 use queue::Queue;
@@ -40,6 +42,8 @@ pub struct Story {
     damages: Vec<Damage>,
     cut: Vec<At>,
     losses: Vec<At>,
+    tls_sessions: Vec<(RowFlow, TlsSession)>,
+    payloads: Vec<(At, Direction, Payload)>,
     cited: Vec<(PacketNo, u64)>,
     forgotten: u64,
 }
@@ -63,6 +67,8 @@ impl Story {
             damages: Vec::new(),
             cut: Vec::new(),
             losses: Vec::new(),
+            tls_sessions: Vec::new(),
+            payloads: Vec::new(),
             cited: Vec::new(),
             forgotten: 0,
             limits,
@@ -95,6 +101,11 @@ impl Story {
     /// Takes an observation.
     pub fn push(&mut self, observation: Observation) {
         let Observation { at, began, flow, direction, message } = observation;
+        let message = match message {
+            Message::Payload(payload) => return self.payloads.push((at, direction, payload)),
+            Message::TlsSession(session) => return self.tls_session(flow, *session),
+            message => message,
+        };
         let input = (self.inputs.len() > 1).then(|| self.inputs.get(usize::from(at.input.0)).cloned()).flatten();
         let mut row = Row { at, began, input, direction, message, ..Row::new(at) };
         if let Some(key) = flow {
@@ -106,6 +117,22 @@ impl Story {
         }
         row.elapsed = at.time.since(self.first.map_or(at.time, |first| first.time));
         self.queue.push(row);
+    }
+
+    /// Keeps a TLS session for the report.
+    fn tls_session(&mut self, flow: Option<FlowKey>, session: TlsSession) {
+        let Some(key) = flow else { return };
+        if self.tls_sessions.len() >= self.limits.remembered {
+            self.forgotten += 1;
+            return;
+        }
+        let number = self.flows.peek(&key).map_or(0, |report| report.number);
+        self.tls_sessions.push((RowFlow { number, key }, session));
+    }
+
+    /// Bytes of the followed flow that came since the last call.
+    pub fn take_payloads(&mut self) -> Vec<(At, Direction, Payload)> {
+        std::mem::take(&mut self.payloads)
     }
 
     /// Notes what a row says of its flow; the first one tells how its server was found.
@@ -144,7 +171,8 @@ impl Story {
                     row.origin = self.flows.peek(&key).and_then(|report| report.origin.clone());
                 }
             }
-            Message::Lost(_) | Message::Defect(_) => {}
+            Message::Http(message) => row.rtt = self.transactions.http(&key, row.at, message),
+            Message::Tls(_) | Message::TlsSession(_) | Message::Payload(_) | Message::Lost(_) | Message::Defect(_) => {}
         }
     }
 
@@ -189,6 +217,8 @@ impl Story {
             damages: std::mem::take(&mut self.damages),
             cut: std::mem::take(&mut self.cut),
             losses: std::mem::take(&mut self.losses),
+            tls_sessions: std::mem::take(&mut self.tls_sessions),
+            unused_keys: Vec::new(),
             cited: self.take_cited(),
             stats,
         }

@@ -1,8 +1,9 @@
 //! What the capture as a whole says.
 
+use crate::model::tls::TlsSession;
 use crate::model::{At, Direction, FlowKey, InputNo, Message, PacketNo, Stats, TcpEvent};
 use crate::story::names::{Lookup, Origin};
-use crate::story::row::Row;
+use crate::story::row::{Row, RowFlow};
 use crate::story::transactions::Unanswered;
 
 /// An input that could not be read to its end.
@@ -98,6 +99,10 @@ pub struct Report {
     pub cut: Vec<At>,
     /// Where bytes are missing; the first places.
     pub losses: Vec<At>,
+    /// TLS sessions, each with its flow.
+    pub tls_sessions: Vec<(RowFlow, TlsSession)>,
+    /// Key files that opened nothing.
+    pub unused_keys: Vec<String>,
     /// Row numbers of packets that findings may cite, by packet.
     pub cited: Vec<(PacketNo, u64)>,
     /// Counts.

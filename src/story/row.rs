@@ -78,6 +78,9 @@ impl Row {
             Message::Tcp(_) => "tcp",
             Message::Icmp { .. } => "icmp",
             Message::Sip(_) => "sip",
+            Message::Tls(_) | Message::TlsSession(_) => "tls",
+            Message::Http(_) => "http",
+            Message::Payload(_) => "payload",
             Message::Lost(_) => "loss",
             Message::Defect(_) => "defect",
         }
@@ -88,6 +91,8 @@ impl Row {
         let message = match &self.message {
             Message::Sip(message) => message.raw.len() + message.headers.len() * 20 + 128,
             Message::Dns(message) => 512 + message.records().count() * 128,
+            Message::Http(message) => message.body.len() + message.headers.len() * 80,
+            Message::Tls(_) => 512,
             _ => 0,
         };
         size_of::<Self>() + message

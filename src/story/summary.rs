@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use crate::model::dns::{DnsMessage, rcode_name};
+use crate::model::http::{HttpMessage, HttpStart};
 use crate::model::sip::{SipMessage, StartLine};
+use crate::model::tls::{Certificate, CipherSuite, TlsEvent, TlsVersion};
 use crate::model::{Direction, Loss, LossCause, Message, Span, TcpEvent};
 use crate::story::names::Origin;
 use crate::story::row::Row;
@@ -24,6 +26,9 @@ pub fn summary(row: &Row) -> String {
             let _ = write!(text, "{} for a datagram to {about}", icmp_reason(*icmp_type, *icmp_code, *v6));
         }
         Message::Sip(message) => sip(message, &mut text),
+        Message::Tls(event) => tls(event, row.direction, &mut text),
+        Message::Http(message) => http(message, &mut text),
+        Message::TlsSession(_) | Message::Payload(_) => {}
         Message::Lost(loss) => lost(loss, row.direction, &mut text),
         Message::Defect(defect) => {
             let _ = write!(text, "{}: {} (at byte {})", defect.layer, defect.what, defect.offset);
@@ -148,6 +153,74 @@ fn sip(message: &SipMessage, text: &mut String) {
     }
     if let Some(defect) = message.defects.first() {
         let _ = write!(text, " [{}]", defect.what);
+    }
+}
+
+fn tls(event: &TlsEvent, direction: Direction, text: &mut String) {
+    let side = if direction == Direction::Out { "client" } else { "server" };
+    let _ = match event {
+        TlsEvent::ClientHello(hello) => {
+            let name = hello.sni.as_ref().map(|name| format!(" for {name}")).unwrap_or_default();
+            let old = if hello.sslv2_framed { ", in the frame of SSLv2" } else { "" };
+            let resume = if hello.ticket.is_some() || !hello.session_id.is_empty() && hello.versions.is_empty() {
+                ", would resume a session"
+            } else {
+                ""
+            };
+            write!(text, "hello{name}: up to {}, {} suites{resume}{old}", hello.version(), hello.suites.len())
+        }
+        TlsEvent::ServerHello(hello) if hello.retry => {
+            write!(text, "hello: asks for another one with other parameters")
+        }
+        TlsEvent::ServerHello(hello) => {
+            let extended = if hello.extended_master_secret { ", extended master secret" } else { "" };
+            write!(text, "hello: {}, {}{extended}", TlsVersion(hello.version), CipherSuite(hello.suite))
+        }
+        TlsEvent::Certificate(chain) => {
+            let own = chain.first().map(certificate).unwrap_or_default();
+            let more = chain.len().saturating_sub(1);
+            write!(text, "certificate of the {side}: {own}, {more} more in the chain")
+        }
+        TlsEvent::CertificateRequest => write!(text, "asks for a client certificate"),
+        TlsEvent::Established { resumed, renegotiated, took, opened, version, suite } => {
+            let how = match (renegotiated, resumed) {
+                (true, _) => "renegotiated",
+                (false, true) => "resumed",
+                (false, false) => "established",
+            };
+            let opened = opened.as_ref().map(|source| format!("; opened with {source}")).unwrap_or_default();
+            write!(text, "{how}: {version}, {suite}, in {}{opened}", duration(*took))
+        }
+        TlsEvent::NotOpened(why) => write!(text, "closed: {why}"),
+        TlsEvent::Alert(None) => write!(text, "encrypted alert"),
+        TlsEvent::Alert(Some(alert)) => {
+            let level = if alert.fatal { "fatal" } else { "warning" };
+            write!(text, "{level} alert from the {side}: {} ({})", alert.name(), alert.meaning())
+        }
+        TlsEvent::Closed { data: [(_, client), (_, server)] } => {
+            write!(text, "over: {client} bytes of application data from the client, {server} from the server")
+        }
+    };
+}
+
+/// A certificate in a few words.
+fn certificate(certificate: &Certificate) -> String {
+    let signed =
+        if certificate.self_signed { "self-signed".to_owned() } else { format!("issued by {}", certificate.issuer) };
+    format!("{} ({signed}, {} {} bits)", certificate.subject, certificate.key_kind, certificate.key_bits)
+}
+
+fn http(message: &HttpMessage, text: &mut String) {
+    let url = message.url().unwrap_or_default();
+    let _ = match &message.start {
+        HttpStart::Request { method, .. } => write!(text, "{method} {url}"),
+        HttpStart::Response { status, reason } => write!(text, "{status} {reason} for {url}"),
+    };
+    if message.body_bytes > 0 {
+        let _ = write!(text, ", {} bytes", message.body_bytes);
+    }
+    if !message.complete {
+        text.push_str(" [incomplete]");
     }
 }
 

@@ -1,5 +1,8 @@
 //! SIP requests and their responses (RFC 3261 §17): by flow, Call-ID, `CSeq` and direction, never by order.
 
+use std::collections::VecDeque;
+
+use crate::model::http::{HttpMessage, HttpStart};
 use crate::model::sip::{HeaderName, SipMessage};
 use crate::model::{At, Direction, FlowKey, Recent, Span};
 
@@ -38,7 +41,12 @@ struct Request {
 /// The requests of a capture.
 pub struct Transactions {
     requests: Recent<Key, Request>,
+    /// HTTP requests of a connection without a response so far; responses come in their order.
+    http: Recent<FlowKey, VecDeque<At>>,
 }
+
+/// Most HTTP requests of a connection that wait at one time.
+const MOST_PIPELINED: usize = 64;
 
 const AGAIN: &str = "sent again";
 const LATE: &str = "answered before";
@@ -47,7 +55,7 @@ const UNASKED: &str = "the request is not in the capture";
 impl Transactions {
     /// No requests; remembers `limit`.
     pub fn new(limit: usize) -> Self {
-        Self { requests: Recent::new(limit) }
+        Self { requests: Recent::new(limit), http: Recent::new(limit) }
     }
 
     /// How much was forgotten.
@@ -86,6 +94,25 @@ impl Transactions {
         let late = request.final_seen;
         request.final_seen |= message.status().is_none_or(|status| status >= 200);
         (Some(at.time.since(request.at.time)), late.then_some(LATE))
+    }
+
+    /// Takes an HTTP message; returns the response time of a final response.
+    pub fn http(&mut self, flow: &FlowKey, at: At, message: &HttpMessage) -> Option<Span> {
+        match message.start {
+            HttpStart::Request { .. } => {
+                match self.http.get_mut(flow) {
+                    Some(waiting) if waiting.len() < MOST_PIPELINED => waiting.push_back(at),
+                    Some(_) => {}
+                    None => _ = self.http.insert(*flow, VecDeque::from([at])),
+                }
+                None
+            }
+            HttpStart::Response { status: 0..200, .. } => None,
+            HttpStart::Response { .. } => {
+                let asked = self.http.get_mut(flow)?.pop_front()?;
+                Some(at.time.since(asked.time))
+            }
+        }
     }
 
     /// Requests without a final response, in order, at most `most`.

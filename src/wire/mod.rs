@@ -4,10 +4,15 @@
 //! wrong ([`crate::model::Defect`]); it never panics and never loops without consuming.
 
 pub mod bytes;
+pub mod certificate;
 pub mod dns;
+pub mod fields;
+pub mod http;
 pub mod ip;
+pub mod keylog;
 pub mod link;
 pub mod packet;
 pub mod pcap;
 pub mod pcapng;
 pub mod sip;
+pub mod tls;

@@ -7,13 +7,14 @@
 use memchr::{memchr, memchr_iter, memmem};
 use nom::IResult;
 use nom::Parser;
-use nom::bytes::complete::{tag_no_case, take_till, take_while, take_while1};
+use nom::bytes::complete::{tag_no_case, take_while, take_while1};
 use nom::character::complete::{space1, u32 as decimal};
-use nom::combinator::{map, rest, verify};
+use nom::combinator::verify;
 use nom::sequence::{preceded, separated_pair};
 
 use crate::model::Defect;
 use crate::model::sip::{CSeq, Carrier, Extent, HeaderField, HeaderName, SipMessage, StartLine};
+use crate::wire::fields::{is_blank, split_field, take_field, take_line};
 
 /// Longest start line that is looked for where bytes may or may not be SIP.
 pub const LONGEST_START: usize = 8192;
@@ -34,10 +35,6 @@ type Bytes<'a> = &'a [u8];
 /// A character of a token (RFC 3261 §25.1), the form of a method.
 const fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
-}
-
-const fn is_blank(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t')
 }
 
 /// `SIP/` and a version number; whatever number, since a wrong one is a fault to be shown.
@@ -188,25 +185,6 @@ fn start_line(whole: &[u8], line: &[u8]) -> Option<StartLine> {
     Some(StartLine::Request { method: extent(whole, method), uri: extent(whole, uri) })
 }
 
-/// One header field of `line`: a name, a colon, a value with its folds.
-fn header_field(line: Bytes<'_>) -> IResult<Bytes<'_>, (Bytes<'_>, Bytes<'_>)> {
-    let name = verify(map(take_till(|byte| byte == b':'), <[u8]>::trim_ascii_end), |name: &[u8]| !name.is_empty());
-    separated_pair(name, nom::character::complete::char(':'), map(rest, <[u8]>::trim_ascii)).parse(line)
-}
-
-/// Takes the next line with the lines folded onto it. Returns it without its end, and the rest.
-fn take_field(bytes: &[u8]) -> (&[u8], &[u8]) {
-    let mut from = 0;
-    while let Some(end) = bytes.get(from..).and_then(|tail| memchr(b'\n', tail)).map(|end| from + end) {
-        let next = bytes.get(end + 1..).unwrap_or_default();
-        if !next.first().is_some_and(|&byte| is_blank(byte)) {
-            return (bytes.get(..end).unwrap_or_default().trim_ascii_end(), next);
-        }
-        from = end + 1;
-    }
-    (bytes.trim_ascii_end(), &[])
-}
-
 /// Where the parts of a message's head stand.
 #[derive(Clone, Debug)]
 pub struct Head {
@@ -234,7 +212,7 @@ pub fn parse_head(bytes: &[u8]) -> Option<Head> {
         if line.is_empty() {
             continue;
         }
-        let Ok((_, (name, value))) = header_field(line) else {
+        let Some((name, value)) = split_field(line) else {
             head.defects.push(Defect::new("SIP", offset, "header line without a colon"));
             continue;
         };
@@ -252,14 +230,6 @@ pub fn parse_head(bytes: &[u8]) -> Option<Head> {
         head.headers.push(field);
     }
     Some(head)
-}
-
-/// The first line of `bytes` without its end, and the rest.
-fn take_line(bytes: &[u8]) -> (&[u8], &[u8]) {
-    match memchr(b'\n', bytes) {
-        Some(end) => (bytes.get(..end).unwrap_or_default().trim_ascii_end(), bytes.get(end + 1..).unwrap_or_default()),
-        None => (bytes, &[]),
-    }
 }
 
 fn content_length(value: &[u8]) -> Option<usize> {

@@ -1,0 +1,67 @@
+//! `lynccap follow`: the bytes of one conversation, decrypted where that is possible.
+
+use std::io::{self, BufWriter, Write};
+
+use crate::cli::args::{BytesFormat, Follow, Way};
+use crate::cli::run::Run;
+use crate::cli::show::{dump, lines};
+use crate::cli::{Failure, Outcome};
+use crate::model::{Direction, FlowKey};
+
+/// Runs the command: once to find the flow, once more for its bytes.
+///
+/// # Errors
+/// Where there is no such flow, or an input cannot be used.
+pub fn follow(options: &Follow) -> Result<Outcome, Failure> {
+    if options.reading.inputs.iter().any(|input| input.as_os_str() == "-") {
+        return Err(Failure::Usage("follow reads its input twice; give a file instead of `-`".to_owned()));
+    }
+    let key = find(options)?;
+    let mut run = Run::begin(&options.reading, true, Some(key))?;
+    let mut payloads = Vec::new();
+    while run.next_row().is_some() {
+        payloads.extend(run.take_payloads());
+    }
+    payloads.extend(run.take_payloads());
+    // A stream that was opened is shown as its plaintext, any other as it went over the wire.
+    let decrypted = payloads.iter().any(|(_, _, payload)| payload.decrypted);
+    payloads.retain(|(_, _, payload)| payload.decrypted == decrypted);
+    let mut out = BufWriter::new(io::stdout().lock());
+    let mut last = None;
+    let written = payloads.iter().try_for_each(|(_, direction, payload)| {
+        let wanted = match options.direction {
+            Some(Way::Out) => *direction == Direction::Out,
+            Some(Way::In) => *direction == Direction::In,
+            None => true,
+        };
+        if !wanted {
+            return Ok(());
+        }
+        if options.format != BytesFormat::Raw && last != Some(*direction) {
+            let (src, dst) = key.ends(*direction);
+            writeln!(out, "--- {}: {src} → {dst}", direction.name())?;
+        }
+        last = Some(*direction);
+        match options.format {
+            BytesFormat::Raw => out.write_all(&payload.bytes),
+            BytesFormat::Hex => dump(&payload.bytes, &mut out),
+            BytesFormat::Text => lines(&String::from_utf8_lossy(&payload.bytes), &mut out),
+        }
+    });
+    written.and_then(|()| out.flush()).map_err(|error| Failure::Write { name: "standard output".to_owned(), error })?;
+    let (report, _) = run.report();
+    Ok(if report.damages.is_empty() { Outcome::Done } else { Outcome::Damaged })
+}
+
+fn find(options: &Follow) -> Result<FlowKey, Failure> {
+    let mut run = Run::begin(&options.reading, true, None)?;
+    let mut flows = 0;
+    while let Some(row) = run.next_row() {
+        let Some(flow) = row.flow else { continue };
+        flows = flows.max(flow.number);
+        if flow.number == options.flow {
+            return Ok(flow.key);
+        }
+    }
+    Err(Failure::Usage(format!("there is no flow {}: the timeline has {flows}", options.flow)))
+}

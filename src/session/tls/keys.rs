@@ -1,0 +1,213 @@
+//! From what a handshake shows and the keys that were given to ciphers for both directions.
+
+use crate::crypto::{KeyStore, Secret};
+use crate::model::tls::{
+    Certificate, CipherSuite, ClientHello, KeySource, NotOpened, SecretLabel, ServerHello, TlsVersion,
+};
+use crate::model::{FlowKey, Recent};
+use crate::session::tls::cipher::{self, RecordCipher};
+use crate::session::tls::suites::{KeyExchange, Suite};
+use crate::wire::tls;
+use std::net::IpAddr;
+
+/// Sessions that may be resumed: by the pair of addresses, and session id or ticket.
+pub struct Resumptions(Recent<(IpAddr, IpAddr, Box<[u8]>), (Secret, KeySource)>);
+
+impl Resumptions {
+    /// Remembers at least `limit` sessions.
+    pub fn new(limit: usize) -> Self {
+        Self(Recent::new(limit))
+    }
+
+    fn key(flow: &FlowKey, id: &[u8]) -> (IpAddr, IpAddr, Box<[u8]>) {
+        (flow.client.ip(), flow.server.ip(), id.into())
+    }
+
+    /// Remembers the master secret of a session.
+    pub fn remember(&mut self, flow: &FlowKey, id: &[u8], master: &Secret, source: &KeySource) {
+        if !id.is_empty() {
+            self.0.insert(Self::key(flow, id), (Secret::new(master.expose()), source.clone()));
+        }
+    }
+
+    /// The master secret of a session.
+    pub fn master(&mut self, flow: &FlowKey, id: &[u8]) -> Option<(Secret, KeySource)> {
+        let (secret, source) = self.0.get_mut(&Self::key(flow, id))?;
+        Some((Secret::new(secret.expose()), format!("the session it resumes ({source})").into()))
+    }
+}
+
+/// What a handshake has shown so far.
+#[derive(Default)]
+pub struct Shown {
+    /// Client's hello.
+    pub client: Option<ClientHello>,
+    /// Server's hello.
+    pub server: Option<ServerHello>,
+    /// Server's certificate.
+    pub certificate: Option<Certificate>,
+    /// Body of the client key exchange.
+    pub key_exchange: Option<Vec<u8>>,
+    /// Messages up to the client key exchange, for the extended master secret.
+    pub transcript: Vec<u8>,
+    /// Ticket that the server sent.
+    pub ticket: Option<Vec<u8>>,
+    /// Bytes of the handshake are missing.
+    pub broken: bool,
+}
+
+/// Longest transcript that is kept: two chains of certificates.
+const LONGEST_TRANSCRIPT: usize = 2 * tls::LONGEST_HANDSHAKE;
+
+impl Shown {
+    /// Adds a handshake message to the transcript.
+    pub fn transcribe(&mut self, message: &[u8]) {
+        if self.key_exchange.is_none() && self.transcript.len() + message.len() <= LONGEST_TRANSCRIPT {
+            self.transcript.extend_from_slice(message);
+        }
+    }
+
+    /// Version that both agreed on.
+    pub fn version(&self) -> TlsVersion {
+        TlsVersion(self.server.as_ref().map_or(0, |hello| hello.version))
+    }
+
+    /// Suite that both agreed on.
+    pub fn suite(&self) -> CipherSuite {
+        CipherSuite(self.server.as_ref().map_or(0, |hello| hello.suite))
+    }
+
+    /// Whether an earlier session is resumed: no certificate, no key exchange, and something to resume with.
+    pub fn is_resumed(&self) -> bool {
+        let (Some(client), Some(server)) = (&self.client, &self.server) else { return false };
+        if self.version() >= TlsVersion::TLS13 {
+            return server.pre_shared_key;
+        }
+        let offered = client.ticket.is_some() || !client.session_id.is_empty();
+        offered && self.key_exchange.is_none() && self.certificate.is_none()
+    }
+}
+
+/// Ciphers of both directions, client's first, with what is needed to resume the session.
+pub struct Keys {
+    /// Client's records.
+    pub client: Box<dyn RecordCipher>,
+    /// Server's records.
+    pub server: Box<dyn RecordCipher>,
+    /// Master secret.
+    pub master: Secret,
+    /// Where it came from.
+    pub source: KeySource,
+}
+
+/// Derives the keys of a session up to TLS 1.2.
+///
+/// # Errors
+/// Says why the session stays closed.
+pub fn derive(
+    shown: &Shown,
+    flow: &FlowKey,
+    keys: &KeyStore,
+    resumptions: &mut Resumptions,
+) -> Result<Keys, NotOpened> {
+    let (Some(client), Some(server)) = (&shown.client, &shown.server) else { return Err(NotOpened::NoHandshake) };
+    let version = shown.version();
+    if version < TlsVersion::TLS10 {
+        return Err(NotOpened::Version(version));
+    }
+    let suite = Suite::of(shown.suite()).ok_or(NotOpened::Suite(shown.suite()))?;
+    let (master, source) = master_secret(shown, (client, server), &suite, flow, keys, resumptions)?;
+    let (mac, key, iv) = cipher::key_block_lengths(&suite, version);
+    let mut block = vec![0; 2 * (mac + key + iv)];
+    let seed = [server.random, client.random].concat();
+    suite.prf(version).expand(master.expose(), b"key expansion", &seed, &mut block);
+    let mut rest = block.as_slice();
+    let mut cut = |length: usize| {
+        let (piece, after) = rest.split_at_checked(length).unwrap_or_default();
+        rest = after;
+        piece
+    };
+    let macs = [cut(mac), cut(mac)];
+    let ciphers = [cut(key), cut(key)];
+    let ivs = [cut(iv), cut(iv)];
+    let etm = server.encrypt_then_mac;
+    let make = |side: usize| {
+        let material = (*macs.get(side)?, *ciphers.get(side)?, *ivs.get(side)?);
+        cipher::tls12(&suite, version, etm, material)
+    };
+    let (Some(client), Some(server)) = (make(0), make(1)) else { return Err(NotOpened::Suite(shown.suite())) };
+    Ok(Keys { client, server, master, source })
+}
+
+fn master_secret(
+    shown: &Shown,
+    (client, server): (&ClientHello, &ServerHello),
+    suite: &Suite,
+    flow: &FlowKey,
+    keys: &KeyStore,
+    resumptions: &mut Resumptions,
+) -> Result<(Secret, KeySource), NotOpened> {
+    let copy = |(secret, source): (&Secret, KeySource)| (Secret::new(secret.expose()), source);
+    if let Some(found) = keys.secret(SecretLabel::ClientRandom, &client.random) {
+        return Ok(copy(found));
+    }
+    if shown.is_resumed() {
+        let ids = [Some(&server.session_id), client.ticket.as_ref(), Some(&client.session_id)];
+        for id in ids.into_iter().flatten().filter(|id| !id.is_empty()) {
+            if let Some(found) = resumptions.master(flow, id) {
+                return Ok(found);
+            }
+            if let Some(found) = keys.secret(SecretLabel::SessionId, id) {
+                return Ok(copy(found));
+            }
+        }
+        return Err(if keys.is_empty() {
+            NotOpened::NoKeys { rsa_would_do: false }
+        } else {
+            NotOpened::ResumedUnknown
+        });
+    }
+    if let Some(found) = keys.secret(SecretLabel::SessionId, &server.session_id) {
+        return Ok(copy(found));
+    }
+    let (premaster, source) = premaster(shown, suite, client, keys)?;
+    let mut master = [0; 48];
+    let prf = suite.prf(shown.version());
+    if server.extended_master_secret && client.extended_master_secret {
+        let hash = prf.hash(&shown.transcript);
+        prf.expand(premaster.expose(), b"extended master secret", &hash, &mut master);
+    } else {
+        prf.expand(premaster.expose(), b"master secret", &[client.random, server.random].concat(), &mut master);
+    }
+    Ok((Secret::new(master), source))
+}
+
+/// The premaster secret of an RSA key exchange.
+fn premaster(
+    shown: &Shown,
+    suite: &Suite,
+    client: &ClientHello,
+    keys: &KeyStore,
+) -> Result<(Secret, KeySource), NotOpened> {
+    let encrypted = shown.key_exchange.as_deref().and_then(|body| tls::encrypted_premaster(body, false));
+    let in_log = encrypted.and_then(|encrypted| keys.secret(SecretLabel::Rsa, encrypted.get(..8)?));
+    if let Some((secret, source)) = in_log {
+        return Ok((Secret::new(secret.expose()), source));
+    }
+    let rsa = suite.exchange == KeyExchange::Rsa;
+    if keys.is_empty() {
+        return Err(NotOpened::NoKeys { rsa_would_do: rsa });
+    }
+    let not_in_log = NotOpened::NotInKeyLog { random: client.random };
+    if keys.rsa_keys().is_empty() {
+        return Err(not_in_log);
+    }
+    if !rsa {
+        return Err(if keys.has_key_log() { not_in_log } else { NotOpened::Ephemeral });
+    }
+    let Some(certificate) = &shown.certificate else { return Err(NotOpened::NoHandshake) };
+    let key = keys.rsa_for(&certificate.modulus).ok_or(NotOpened::OtherCertificate)?;
+    let encrypted = encrypted.filter(|_| !shown.broken).ok_or(NotOpened::NoHandshake)?;
+    let secret = key.decrypt(encrypted).ok_or_else(|| NotOpened::WrongKey(key.source.clone()))?;
+    Ok((secret, format!("the RSA key {}", key.source).into()))
+}
