@@ -99,6 +99,9 @@ fn begin_exports(options: &Analyze) -> Result<(Vec<Writing>, bool), Failure> {
         if !to_stdout && options.reading.inputs.iter().any(|input| is_same_file(input, path)) {
             return Err(Failure::Usage(format!("{name}: is an input; the export would overwrite it")));
         }
+        if exports.iter().any(|writing: &Writing| !to_stdout && is_same_file(Path::new(&writing.name), path)) {
+            return Err(Failure::Usage(format!("{name}: two exports cannot go to one file")));
+        }
         let out = open_output(path, to_stdout).map_err(|error| Failure::Write { name: name.clone(), error })?;
         let export = (exporter.begin)(out, choices).map_err(|error| Failure::Write { name: name.clone(), error })?;
         exports.push(Writing { name, export });
@@ -119,6 +122,7 @@ fn open_output(path: &Path, to_stdout: bool) -> io::Result<Box<dyn Write>> {
     Ok(Box::new(BufWriter::with_capacity(256 << 10, File::create(path)?)))
 }
 
+/// Whether two names lead to one file, also through links.
 fn is_same_file(one: &Path, other: &Path) -> bool {
-    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+    same_file::is_same_file(one, other).unwrap_or(false)
 }

@@ -8,7 +8,7 @@ use crate::cli::progress::Progress;
 use crate::cli::{Failure, keys, output};
 use crate::engine::{Engine, Options};
 use crate::findings::{self, Finding};
-use crate::model::{At, Direction, FlowKey, Limits, Payload, Ports};
+use crate::model::{At, Counter, Direction, FlowKey, Limits, Payload, Ports};
 use crate::story::{Damage, Report, Row};
 
 /// Inputs being analysed.
@@ -97,6 +97,10 @@ impl Run {
     pub fn report(&mut self) -> (Report, Vec<Finding>) {
         self.progress.finish();
         let report = self.engine.report();
+        let unknown = report.stats.get(Counter::LinkUnknown);
+        if unknown > 0 {
+            output::complain(&format!("{unknown} packets are of a link type that is not decoded"));
+        }
         let findings = findings::check(&report);
         (report, findings)
     }

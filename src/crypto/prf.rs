@@ -51,7 +51,9 @@ fn p_hash<M: Mac + KeyInit + Clone>(secret: &[u8], seed: &[u8], out: &mut [u8]) 
     let Ok(keyed) = <M as KeyInit>::new_from_slice(secret) else { return };
     let hash = |parts: &[&[u8]]| {
         let mut mac = keyed.clone();
-        parts.iter().for_each(|part| mac.update(part));
+        for part in parts {
+            mac.update(part);
+        }
         mac.finalize().into_bytes()
     };
     let mut a = hash(&[seed]);
@@ -66,10 +68,6 @@ fn p_hash<M: Mac + KeyInit + Clone>(secret: &[u8], seed: &[u8], out: &mut [u8]) 
 mod tests {
     use super::*;
 
-    fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-    }
-
     /// The key derivation of TLS-DSK: 128 bytes from a known master secret and randoms.
     #[track_caller]
     fn check(prf: Prf, client_key: &str) {
@@ -77,7 +75,8 @@ mod tests {
         let seed = [[0x11; 32], [0x22; 32]].concat();
         let mut out = [0; 128];
         prf.expand(&master, b"client EAP encryption", &seed, &mut out);
-        assert_eq!(hex(&out[64..96]), client_key);
+        let found = out[64..96].iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
+        assert_eq!(found, client_key);
     }
 
     #[test]

@@ -20,10 +20,13 @@ impl Place {
     }
 }
 
+/// What a secret is found by.
+type SecretId = (SecretLabel, Box<[u8]>);
+
 /// The keys.
 #[derive(Debug, Default)]
 pub struct KeyStore {
-    secrets: HashMap<(SecretLabel, Box<[u8]>), (Secret, Place)>,
+    secrets: HashMap<SecretId, (Secret, Place)>,
     rsa: Vec<RsaKey>,
     has_key_log: bool,
     files: Vec<Arc<str>>,

@@ -65,15 +65,17 @@ impl Lane {
 
     /// Lets capture time pass.
     pub fn advance(&mut self, now: Timestamp, out: &mut Vec<Observation>) {
-        let events = self.flows.advance(now, &mut self.stats);
-        self.sessions(events, out);
+        while let Some(events) = self.flows.advance(now, &mut self.stats) {
+            self.sessions(events, out);
+        }
     }
 
     /// Ends all flows.
     pub fn finish(&mut self, out: &mut Vec<Observation>) {
         self.fragments.finish(&mut self.stats);
-        let events = self.flows.finish(&mut self.stats);
-        self.sessions(events, out);
+        while let Some(events) = self.flows.finish(&mut self.stats) {
+            self.sessions(events, out);
+        }
     }
 
     fn sessions(&mut self, events: Events<'_>, out: &mut Vec<Observation>) {

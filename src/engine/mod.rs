@@ -127,7 +127,7 @@ impl Engine {
             sources.into_iter().any(|source| source.contains(name))
         };
         let files = self.keys.files().into_iter().filter(|file| !used(file));
-        files.map(|file| file.to_string()).collect()
+        files.map(ToString::to_string).collect()
     }
 
     /// Bytes of the followed flow that came since the last call.

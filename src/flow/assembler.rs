@@ -16,6 +16,9 @@ pub struct Waiting {
     pub bytes: Box<[u8]>,
 }
 
+/// Memory of a waiting segment besides its bytes: its place in the tree, and the allocation.
+const SEGMENT_COST: usize = 96;
+
 /// What became of a segment.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Taken<'a> {
@@ -44,6 +47,11 @@ impl Assembler {
     /// Bytes that wait.
     pub const fn held(&self) -> usize {
         self.held
+    }
+
+    /// About how many bytes of memory what waits takes.
+    pub fn cost(&self) -> usize {
+        self.held + self.waiting.len() * SEGMENT_COST
     }
 
     /// Segments that wait.

@@ -164,33 +164,30 @@ impl FlowTable {
         }
     }
 
-    /// Lets capture time pass: tells unanswered attempts and forgets what stayed silent.
-    pub fn advance<'a>(&mut self, now: Timestamp, stats: &mut Stats) -> Events<'a> {
+    /// Lets capture time pass up to `now`: tells one unanswered attempt, or forgets one flow that
+    /// stayed silent. `None` where nothing is due any more.
+    pub fn advance<'a>(&mut self, now: Timestamp, stats: &mut Stats) -> Option<Events<'a>> {
         let mut out = Events::new();
         self.now = self.now.max(now);
-        while let Some((slot, touched)) = self.flows.oldest(Kind::Connecting) {
-            if self.now.since(touched) < self.limits.syn_age {
-                break;
-            }
+        let due = |oldest: Option<(FlowSlot, Timestamp)>, age| {
+            oldest.filter(|&(_, touched)| self.now.since(touched) >= age).map(|(slot, _)| slot)
+        };
+        if let Some(slot) = due(self.flows.oldest(Kind::Connecting), self.limits.syn_age) {
             self.tell_unanswered(slot, stats, &mut out);
             self.flows.touch(slot, Kind::Transient, self.now);
+            return Some(out);
         }
-        while let Some((slot, touched)) = self.flows.oldest(Kind::Transient) {
-            if self.now.since(touched) < self.limits.transient_age {
-                break;
-            }
-            self.forget(slot, stats, &mut out);
-        }
-        out
+        let slot = due(self.flows.oldest(Kind::Transient), self.limits.transient_age)?;
+        self.forget(slot, stats, &mut out);
+        Some(out)
     }
 
-    /// Ends all flows.
-    pub fn finish<'a>(&mut self, stats: &mut Stats) -> Events<'a> {
+    /// Ends one flow; `None` where none is left.
+    pub fn finish<'a>(&mut self, stats: &mut Stats) -> Option<Events<'a>> {
         let mut out = Events::new();
-        while let Some(slot) = self.flows.any() {
-            self.forget(slot, stats, &mut out);
-        }
-        out
+        let slot = self.flows.any()?;
+        self.forget(slot, stats, &mut out);
+        Some(out)
     }
 
     fn is_client(&self, src_port: u16, dst_port: u16) -> bool {
@@ -207,9 +204,8 @@ impl FlowTable {
         out: &mut Events<'_>,
     ) -> FlowSlot {
         if self.flows.len() >= self.limits.flows {
-            if let Some(oldest) = self.flows.oldest(Kind::Transient).or_else(|| self.flows.oldest(Kind::Connecting)) {
-                self.forget(oldest.0, stats, out);
-            } else if let Some((oldest, _)) = self.flows.oldest(Kind::Lasting) {
+            let kinds = [Kind::Transient, Kind::Connecting, Kind::Lasting];
+            if let Some((oldest, _)) = kinds.into_iter().find_map(|kind| self.flows.oldest(kind)) {
                 stats.count(Counter::FlowsEvicted);
                 self.forget(oldest, stats, out);
             }

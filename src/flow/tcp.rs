@@ -118,9 +118,9 @@ impl TcpFlow {
         }
     }
 
-    /// Bytes that wait for earlier ones.
+    /// About how many bytes of memory what waits for earlier bytes takes.
     pub fn held(&self) -> usize {
-        self.out.bytes.held() + self.r#in.bytes.held()
+        self.out.bytes.cost() + self.r#in.bytes.cost()
     }
 
     /// Whether it waits for the answer to its SYN.
@@ -259,7 +259,7 @@ impl TcpFlow {
             let acked = half.acked >= i64::try_from(hole_end).unwrap_or(i64::MAX);
             let limits = context.limits;
             let full = context.pressed
-                || half.bytes.held() > limits.reorder_bytes
+                || half.bytes.cost() > limits.reorder_bytes
                 || half.bytes.segments() > limits.reorder_segments;
             if !(full || age >= limits.hole_age || acked && age >= limits.acked_hole_age) {
                 return;

@@ -84,6 +84,8 @@ impl LinkType {
     pub const RAW: Self = Self(101);
     /// `OpenBSD` loopback: address family in network byte order.
     pub const LOOP: Self = Self(108);
+    /// Cisco HDLC.
+    pub const C_HDLC: Self = Self(104);
     /// Linux cooked capture v1.
     pub const LINUX_SLL: Self = Self(113);
     /// Raw IPv4.

@@ -131,6 +131,7 @@ impl Alert {
 
 /// What a client offers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an extension that is there or not")]
 pub struct ClientHello {
     /// Highest version in the old field.
     pub legacy_version: u16,
@@ -168,6 +169,7 @@ impl ClientHello {
 
 /// What the server chose.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an extension that is there or not")]
 pub struct ServerHello {
     /// Version.
     pub version: u16,

@@ -36,7 +36,13 @@ impl Held {
         }
     }
 
+    /// About how many bytes of memory it takes.
+    pub fn cost(&self) -> usize {
+        self.bytes.len() + self.marks.len() * size_of::<(usize, At)>()
+    }
+
     /// Takes everything out.
+    #[must_use]
     pub fn take(&mut self) -> Self {
         std::mem::take(self)
     }

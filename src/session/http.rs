@@ -270,7 +270,7 @@ impl Decoder for Stream {
 
     fn gap(&mut self, _: At, direction: Direction, loss: Loss, out: &mut Output<'_>) {
         let half = self.half(direction);
-        half.held.take();
+        half.held = Held::default();
         // Within a body of known length the place is not lost.
         if let Some(Message { rest: Rest::Length(left) | Rest::Chunk(left), .. }) = &mut half.message
             && loss.bytes > 0
@@ -289,7 +289,7 @@ impl Decoder for Stream {
     }
 
     fn held(&self) -> usize {
-        let half = |half: &Half| half.held.bytes.len() + half.message.as_ref().map_or(0, |message| message.body.len());
+        let half = |half: &Half| half.held.cost() + half.message.as_ref().map_or(0, |message| message.body.len());
         half(&self.out) + half(&self.r#in)
     }
 
@@ -297,7 +297,7 @@ impl Decoder for Stream {
         for direction in Direction::BOTH {
             self.complete(direction, false, out);
             let half = self.half(direction);
-            half.held.take();
+            half.held = Held::default();
             half.over = true;
         }
     }

@@ -111,7 +111,7 @@ impl Decoder for Stream {
     }
 
     fn held(&self) -> usize {
-        self.out.held.bytes.len() + self.r#in.held.bytes.len()
+        self.out.held.cost() + self.r#in.held.cost()
     }
 
     fn relieve(&mut self, _: At, out: &mut Output<'_>) {
@@ -140,6 +140,8 @@ struct Half {
     skip: usize,
     /// Bytes passed over since the last message, and where they began.
     rubbish: Option<(At, u64)>,
+    /// The bytes passed over are known to be missing their beginning.
+    headless: bool,
     /// Whether rubbish is to be expected: the stream was joined in the middle, or bytes are missing.
     adrift: bool,
 }
@@ -155,7 +157,7 @@ enum Step {
 impl Half {
     fn new(carrier: Carrier) -> Self {
         let (held, pending) = (Held::default(), Pending::default());
-        Self { carrier, held, pending, skip: 0, rubbish: None, adrift: false }
+        Self { carrier, held, pending, skip: 0, rubbish: None, headless: false, adrift: false }
     }
 
     fn data(&mut self, at: At, direction: Direction, bytes: &[u8], out: &mut Output<'_>) {
@@ -204,23 +206,33 @@ impl Half {
             out.stats.add(Counter::SipKeepAlive, u64::from(line_ends >= 4 && !self.adrift));
             return Step::Used(line_ends);
         }
-        match sip::begins(here.rest) {
+        // Where the place in the stream is lost, half a line must not pass for a start line.
+        let likeness = match self.adrift {
+            true if sip::find_start(here.rest, 0) == Some(0) => Likeness::Yes,
+            true => Likeness::No,
+            false => sip::begins(here.rest),
+        };
+        match likeness {
             Likeness::Yes => self.message(here, out),
             Likeness::Unsure => Step::Wait,
-            Likeness::No => {
-                let next = sip::find_start(here.rest, 1);
-                // Without a next start line the last, unfinished line may be one.
-                let used = next.unwrap_or_else(|| {
-                    let line = memchr::memrchr(b'\n', here.rest).map_or(0, |end| end + 1);
-                    let begin = here.rest.get(line..).unwrap_or_default();
-                    if line > 0 && sip::begins(begin) != Likeness::No { line } else { here.rest.len() }
-                });
-                let (_, bytes) = self.rubbish.get_or_insert((here.began(), 0));
-                *bytes += used as u64;
-                out.stats.add(Counter::SipSkippedBytes, used as u64);
-                Step::Used(used)
-            }
+            Likeness::No => self.pass_over(here, out),
         }
+    }
+
+    /// Passes over bytes up to the next start line, or to the last line, which may become one.
+    fn pass_over(&mut self, here: &Place<'_>, out: &mut Output<'_>) -> Step {
+        let used = sip::find_start(here.rest, 0).filter(|&start| start > 0).unwrap_or_else(|| {
+            let last_line = memchr::memrchr(b'\n', here.rest).map_or(0, |end| end + 1);
+            if here.rest.len() - last_line > sip::LONGEST_START { here.rest.len() } else { last_line }
+        });
+        self.adrift = true;
+        if used == 0 {
+            return Step::Wait;
+        }
+        let (_, bytes) = self.rubbish.get_or_insert((here.began(), 0));
+        *bytes += used as u64;
+        out.stats.add(Counter::SipSkippedBytes, used as u64);
+        Step::Used(used)
     }
 
     /// Reads the message that `here` begins, if enough of it is there.
@@ -260,9 +272,9 @@ impl Half {
         out.defect(here.began(), here.direction, Defect::new("SIP", 0, what));
         self.pending = Pending::default();
         self.adrift = true;
-        let used = memchr::memchr(b'\n', here.rest).map_or(here.rest.len(), |end| end + 1);
-        out.stats.add(Counter::SipSkippedBytes, used as u64);
-        Step::Used(used)
+        // All of it goes, or it would be searched again for every line.
+        out.stats.add(Counter::SipSkippedBytes, here.rest.len() as u64);
+        Step::Used(here.rest.len())
     }
 
     /// Keeps the head of a message whose body is over the bound.
@@ -308,7 +320,7 @@ impl Half {
 
     fn tell_rubbish(&mut self, direction: Direction, out: &mut Output<'_>) {
         if let Some((at, skipped)) = self.rubbish.take() {
-            let what = if self.adrift {
+            let what = if std::mem::take(&mut self.headless) {
                 format!("{skipped} bytes of a message whose beginning is missing")
             } else {
                 format!("{skipped} bytes that belong to no SIP message")
@@ -349,7 +361,7 @@ impl Half {
         // A hole within a body whose length is known does not lose the place.
         let in_body = loss.bytes > 0 && missing <= left;
         self.skip = if in_body { left - missing } else { 0 };
-        self.adrift = !in_body;
+        (self.adrift, self.headless) = (!in_body, !in_body);
     }
 
     fn finish(&mut self, direction: Direction, out: &mut Output<'_>) {

@@ -140,7 +140,7 @@ fn sip(message: &SipMessage, text: &mut String) {
         StartLine::Response { status, reason } => {
             let _ = match status {
                 Some(status) => write!(text, "{status} {}", message.text(reason)),
-                None => write!(text, "a status that is no number, {}", message.text(reason)),
+                None => write!(text, "a status that is out of range, {}", message.text(reason)),
             };
         }
     }

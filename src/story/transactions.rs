@@ -1,6 +1,8 @@
 //! SIP requests and their responses (RFC 3261 §17): by flow, Call-ID, `CSeq` and direction, never by order.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::hash::BuildHasher as _;
 
 use crate::model::http::{HttpMessage, HttpStart};
 use crate::model::sip::{HeaderName, SipMessage};
@@ -36,6 +38,19 @@ struct Request {
     at: At,
     final_seen: bool,
     method_len: usize,
+}
+
+/// Longest text of a message that is remembered; longer ones are told apart by their hash.
+const LONGEST_NAME: usize = 256;
+
+/// The text, or its beginning and a hash of the whole.
+fn bounded(text: &str) -> Cow<'_, str> {
+    if text.len() <= LONGEST_NAME {
+        return text.into();
+    }
+    let hash = foldhash::quality::FixedState::default().hash_one(text);
+    let beginning: String = text.chars().take(LONGEST_NAME / 4).collect();
+    format!("{beginning}…{hash:016x}").into()
 }
 
 /// The requests of a capture.
@@ -75,12 +90,13 @@ impl Transactions {
             return (None, None);
         };
         let method = message.text(cseq.method);
+        let method = bounded(&method);
         if matches!(&*method, "BENOTIFY" | "ACK") {
             return (None, None); // have no response
         }
         let is_request = message.is_request();
         let direction = if is_request { direction } else { direction.reverse() };
-        let name = [&*method, " ", &*call_id].concat().into_boxed_str();
+        let name = [&*method, " ", &*bounded(&call_id)].concat().into_boxed_str();
         let key = Key { flow: *flow, direction, number: cseq.number, name };
         if is_request {
             let method_len = method.len();

@@ -49,7 +49,10 @@ pub fn peel(link: LinkType, data: &[u8]) -> Result<Network<'_>, Defect> {
             // AF_INET is 2 everywhere; AF_INET6 is 24, 28 or 30 on the BSDs and 10 on Linux.
             let family = reader.array::<4>()?;
             let family = u32::from_be_bytes(family).min(u32::from_le_bytes(family));
-            Ok(if matches!(family, 2 | 10 | 24 | 28 | 30) { Network::Ip(reader.rest()) } else { Network::Other })
+            // Some writers put other words there; an IP header shows itself.
+            let known = matches!(family, 2 | 10 | 24 | 28 | 30);
+            let shown = family > 0xff && matches!(reader.rest().first().map(|byte| byte >> 4), Some(4 | 6));
+            Ok(if known || shown { Network::Ip(reader.rest()) } else { Network::Other })
         }
         LinkType::LINUX_SLL => {
             reader.take(2)?;
@@ -65,6 +68,10 @@ pub fn peel(link: LinkType, data: &[u8]) -> Result<Network<'_>, Defect> {
             cooked(hardware, protocol, reader.rest())
         }
         LinkType::PPP | LinkType::PPP_HDLC => ppp(data),
+        LinkType::C_HDLC => {
+            reader.take(2)?;
+            ether_type(reader.u16()?, reader.rest())
+        }
         LinkType::PPP_ETHER => pppoe(data),
         _ => Ok(Network::Unknown),
     }
@@ -189,6 +196,8 @@ mod tests {
         check(LinkType::LOOP, &[0, 0, 0, 30]);
         check(LinkType::PPP, &[0xff, 3, 0x21]);
         check(LinkType::RAW, &[]);
+        check(LinkType::C_HDLC, &[0x0f, 0, 8, 0]);
+        check(LinkType::NULL, &[0x0f, 0, 8, 0]);
     }
 
     #[test]

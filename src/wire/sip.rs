@@ -4,7 +4,7 @@
 //! header field, names in any case or compact, folded values, LF for CRLF. Framing on a stream is
 //! not done here (`session::sip`).
 
-use memchr::{memchr, memchr_iter, memmem};
+use memchr::{memchr, memchr_iter, memmem, memrchr};
 use nom::IResult;
 use nom::Parser;
 use nom::bytes::complete::{tag_no_case, take_while, take_while1};
@@ -92,22 +92,70 @@ fn uri_likeness(uri: &[u8]) -> Likeness {
     answer
 }
 
-/// Finds the next start line at the beginning of a line, from `from` on. Returns where it begins.
+/// Methods that are recognised at the end of a longer word, where a body without a final line end
+/// stands before a request.
+#[rustfmt::skip]
+const METHODS: [&[u8]; 17] = [
+    b"BENOTIFY", b"NEGOTIATE", b"SUBSCRIBE", b"REGISTER", b"SERVICE", b"OPTIONS", b"MESSAGE", b"PUBLISH", b"NOTIFY",
+    b"INVITE", b"CANCEL", b"UPDATE", b"PRACK", b"REFER", b"INFO", b"BYE", b"ACK",
+];
+
+/// Finds the next start line from `from` on; returns where it begins.
 ///
-/// Only whole lines count; the last, unfinished one is not looked at.
+/// It may stand behind other bytes of its line: the XML bodies of Lync end without a line end, and
+/// after a hole anything may come before. Only whole lines count.
 pub fn find_start(bytes: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
-    while let Some(found) = bytes.get(at..).and_then(|tail| memmem::find(tail, b"SIP/")) {
-        let found = at + found;
-        let line = bytes.get(from..found)?.iter().rposition(|&byte| byte == b'\n').map_or(from, |end| from + end + 1);
+    // Each line is judged once, whatever it holds.
+    while let Some(found) = memmem::find(bytes.get(at..)?, b"SIP/").map(|found| at + found) {
+        let line = memrchr(b'\n', bytes.get(at..found)?).map_or(at, |end| at + end + 1);
         let end = memchr(b'\n', bytes.get(found..)?).map(|end| found + end)?;
-        if is_start_line(bytes.get(line..end)?) {
-            // Blanks and stray bytes may stand before the method when the stream begins in mid-line.
-            return Some(line);
+        if let Some(start) = start_in_line(bytes.get(line..end)?) {
+            return Some(line + start);
         }
-        at = found + 4;
+        at = end + 1;
     }
     None
+}
+
+/// Where in a line a start line begins that goes on to its end.
+fn start_in_line(line: &[u8]) -> Option<usize> {
+    let trimmed = line.trim_ascii_end();
+    // The last version in the line that a status follows begins a response.
+    for at in memmem::rfind_iter(trimmed, b"SIP/") {
+        let tail = trimmed.get(at..)?;
+        if let Ok((rest, _)) = version(tail) {
+            if rest.is_empty() {
+                return request_before(trimmed, at);
+            }
+            let status: IResult<Bytes<'_>, (Bytes<'_>, Bytes<'_>)> =
+                (take_while1(is_blank), take_while1(|byte: u8| byte.is_ascii_digit())).parse(rest);
+            if status
+                .is_ok_and(|(rest, (_, digits))| digits.len() == 3 && rest.first().is_none_or(|&byte| is_blank(byte)))
+            {
+                return Some(at);
+            }
+        }
+    }
+    None
+}
+
+/// Where the request begins whose version stands at `version_at`: one URI before it, and the method before that.
+fn request_before(line: &[u8], version_at: usize) -> Option<usize> {
+    let before = line.get(..version_at)?;
+    let uri_end = before.trim_ascii_end().len();
+    let uri = before.get(..uri_end)?.iter().rposition(|&byte| is_blank(byte)).map(|blank| blank + 1)?;
+    if uri_end == version_at || uri_likeness(before.get(uri..uri_end)?) != Likeness::Yes {
+        // An odd URI: only where the whole line has the form of a request.
+        return (is_start_line(line) && line.split(|&byte| is_blank(byte)).count() == 3).then_some(0);
+    }
+    let method_end = before.get(..uri)?.trim_ascii_end().len();
+    let run = before.get(..method_end)?.iter().rev().take_while(|&&byte| is_token(byte)).count();
+    let word = before.get(method_end - run..method_end)?;
+    let known = METHODS.iter().find(|method| word.ends_with(method)).map_or(run, |method| method.len());
+    // A word of its own is a method, whatever it is; a longer one that ends in a known method follows a body.
+    let begins_line = method_end == run;
+    (run > 0).then_some(method_end - if begins_line { run } else { known })
 }
 
 /// Finds the end of the head: the length of start line, header fields and the blank line after them.
@@ -388,6 +436,12 @@ mod tests {
         assert_eq!(find_start(stream, 0), Some(27));
         assert_eq!(find_start(stream, 28), None);
         assert_eq!(find_start(b"SIP/2.0 200 OK", 0), None, "the line is not whole");
+        assert_eq!(find_start(b"</x>SIP/2.0 200 OK\r\n", 0), Some(4));
+        assert_eq!(find_start(b"est a=\"b\"></x>INVITE sip:a@b SIP/2.0\r\n", 0), Some(14));
+        assert_eq!(find_start(b"x y jaKINVITE sip:a@b SIP/2.0\r\n", 0), Some(7));
+        assert_eq!(find_start(b"CUSTOM sip:a@b SIP/2.0\r\n", 0), Some(0));
+        assert_eq!(find_start(b"REGISTER odd:thing SIP/2.0\r\n", 0), Some(0));
+        assert_eq!(find_start(b"some text of SIP/2.0\r\n", 0), None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Record ciphers: key material in, something that opens records out.
 //!
 //! All of them stand behind rustls' [`MessageDecrypter`]: its own for AES-GCM and ChaCha20-Poly1305,
-//! and the ones below on RustCrypto's ciphers for what rustls leaves out (CBC, RC4, NULL, CCM).
+//! and the ones below on `RustCrypto`'s ciphers for what rustls leaves out (CBC, RC4, NULL, CCM).
 //! Every record is authenticated; one that fails yields nothing.
 
 use std::ops::Range;
@@ -76,8 +76,9 @@ pub fn tls12(
             Box::new(Legacy { mac, encrypt_then_mac: false, kind })
         }
         Bulk::Cbc(block) => {
-            let chain = (version <= TlsVersion::TLS10).then(|| Some(iv.to_vec()));
-            Box::new(Legacy { mac, encrypt_then_mac, kind: Kind::Cbc { block, key: key.to_vec(), chain } })
+            let chained = version <= TlsVersion::TLS10;
+            let iv = if chained { CbcIv::Chained(Some(iv.to_vec())) } else { CbcIv::Sent };
+            Box::new(Legacy { mac, encrypt_then_mac, kind: Kind::Cbc { block, key: key.to_vec(), iv } })
         }
         Bulk::AesCcm(_, tag) => Box::new(CcmCipher { key: key.to_vec(), iv: iv.to_vec(), tag, tls13: false }),
         Bulk::AesGcm(_) | Bulk::ChaCha20Poly1305 => {
@@ -283,7 +284,9 @@ impl MacKey {
     fn verifies(&self, (seq, kind, version): (u64, u8, u16), bytes: &[u8], tag: &[u8]) -> bool {
         fn verify<M: Mac + KeyInit>(key: &[u8], parts: [&[u8]; 2], tag: &[u8]) -> bool {
             let Ok(mut mac) = <M as KeyInit>::new_from_slice(key) else { return false };
-            parts.iter().for_each(|part| mac.update(part));
+            for part in parts {
+                mac.update(part);
+            }
             mac.verify_slice(tag).is_ok()
         }
         let Ok(length) = u16::try_from(bytes.len()) else { return false };
@@ -299,15 +302,18 @@ impl MacKey {
     }
 }
 
+/// Where the IV of a record in CBC mode comes from.
+enum CbcIv {
+    /// TLS 1.0: the end of the record before, where it is known.
+    Chained(Option<Vec<u8>>),
+    /// Later: it stands before the ciphertext.
+    Sent,
+}
+
 enum Kind {
     Null,
     Rc4(Box<rc4::Rc4>),
-    Cbc {
-        block: Block,
-        key: Vec<u8>,
-        /// TLS 1.0: the end of the record before, where it is known. Later versions send the IV.
-        chain: Option<Option<Vec<u8>>>,
-    },
+    Cbc { block: Block, key: Vec<u8>, iv: CbcIv },
 }
 
 /// NULL, RC4 and CBC with a MAC.
@@ -328,7 +334,7 @@ impl Legacy {
                 cipher.apply_keystream(payload);
                 0..payload.len()
             }
-            Kind::Cbc { block, key, chain } => {
+            Kind::Cbc { block, key, iv: chain } => {
                 let mut end = payload.len();
                 if self.encrypt_then_mac {
                     end = end.checked_sub(tag_length)?;
@@ -337,16 +343,15 @@ impl Legacy {
                         return None;
                     }
                 }
-                let start = if chain.is_some() { 0 } else { block.length() };
-                let iv = match chain {
-                    Some(known) => known.clone()?,
-                    None => payload.get(..start)?.to_vec(),
+                let (start, iv) = match chain {
+                    CbcIv::Chained(known) => (0, known.clone()?),
+                    CbcIv::Sent => (block.length(), payload.get(..block.length())?.to_vec()),
                 };
                 let ciphertext = payload.get_mut(start..end)?;
                 let last = ciphertext.get(ciphertext.len().checked_sub(block.length())?..)?.to_vec();
                 decrypt_cbc(*block, key, &iv, ciphertext)?;
                 let padding = unpadded_length(ciphertext)?;
-                if let Some(known) = chain {
+                if let CbcIv::Chained(known) = chain {
                     *known = Some(last);
                 }
                 let range = start..start + padding;
@@ -396,7 +401,7 @@ impl MessageDecrypter for Legacy {
 
 impl RecordCipher for Legacy {
     fn continue_behind(&mut self, ciphertext: &[u8]) {
-        if let Kind::Cbc { block, chain: Some(known), .. } = &mut self.kind {
+        if let Kind::Cbc { block, iv: CbcIv::Chained(known), .. } = &mut self.kind {
             *known =
                 ciphertext.len().checked_sub(block.length()).and_then(|at| ciphertext.get(at..)).map(<[u8]>::to_vec);
         }

@@ -11,7 +11,10 @@ use crate::wire::tls;
 use std::net::IpAddr;
 
 /// Sessions that may be resumed: by the pair of addresses, and session id or ticket.
-pub struct Resumptions(Recent<(IpAddr, IpAddr, Box<[u8]>), (Secret, KeySource)>);
+pub struct Resumptions(Recent<SessionKey, (Secret, KeySource)>);
+
+/// Client, server, and session id or ticket.
+type SessionKey = (IpAddr, IpAddr, Box<[u8]>);
 
 impl Resumptions {
     /// Remembers at least `limit` sessions.
@@ -19,7 +22,7 @@ impl Resumptions {
         Self(Recent::new(limit))
     }
 
-    fn key(flow: &FlowKey, id: &[u8]) -> (IpAddr, IpAddr, Box<[u8]>) {
+    fn key(flow: &FlowKey, id: &[u8]) -> SessionKey {
         (flow.client.ip(), flow.server.ip(), id.into())
     }
 

@@ -700,7 +700,7 @@ impl Decoder for Tls {
     }
 
     fn held(&self) -> usize {
-        let half = |half: &Half| half.held.bytes.len() + half.messages.len();
+        let half = |half: &Half| half.held.cost() + half.messages.len();
         half(&self.out) + half(&self.r#in) + self.inner.held()
     }
 

@@ -117,16 +117,20 @@ impl Suite {
 
     /// Bytes that a record of four bytes of plaintext has, where that is certain: a SIP keep-alive.
     pub const fn keep_alive_length(&self, version: TlsVersion) -> Option<usize> {
-        match self.bulk {
-            Bulk::AesGcm(_) if version.0 >= TlsVersion::TLS13.0 => Some(4 + 1 + 16),
-            Bulk::AesGcm(_) => Some(8 + 4 + 16),
-            Bulk::ChaCha20Poly1305 if version.0 >= TlsVersion::TLS13.0 => Some(4 + 1 + 16),
-            Bulk::ChaCha20Poly1305 => Some(4 + 16),
-            Bulk::AesCcm(_, tag) if version.0 >= TlsVersion::TLS13.0 => Some(4 + 1 + tag),
-            Bulk::AesCcm(_, tag) => Some(8 + 4 + tag),
-            Bulk::Rc4 | Bulk::Null => Some(4 + self.hash.length()),
-            Bulk::Cbc(_) => None,
-        }
+        let tls13 = version.0 >= TlsVersion::TLS13.0;
+        let tag = match self.bulk {
+            Bulk::AesGcm(_) | Bulk::ChaCha20Poly1305 => 16,
+            Bulk::AesCcm(_, tag) => tag,
+            Bulk::Rc4 | Bulk::Null => self.hash.length(),
+            Bulk::Cbc(_) => return None, // padding makes it one of many
+        };
+        // TLS 1.3 adds the content type; AES before it sends half of its nonce.
+        let more = match (tls13, self.bulk) {
+            (true, _) => 1,
+            (false, Bulk::AesGcm(_) | Bulk::AesCcm(..)) => 8,
+            (false, _) => 0,
+        };
+        Some(4 + more + tag)
     }
 }
 

@@ -1,0 +1,603 @@
+//! The program as a user meets it: exit codes, inputs of every kind, exports that agree with each other,
+//! filters, and nothing from a capture that steers a terminal or a spreadsheet.
+#![expect(clippy::indexing_slicing, reason = "a test that indexes out of bounds fails, as it should")]
+
+mod common;
+
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use common::{Conversation, capture, packet, request};
+use serde_json::Value as Json;
+
+const LOGIN: &str = "b-login-tcp.pcapng";
+const DISCOVERY: &str = "i0-py-discovery-fail.pcapng";
+
+/// A folder that goes when the test ends.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cli-{name}"));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    /// Writes a file; returns its path.
+    fn write(&self, name: &str, bytes: &[u8]) -> String {
+        let path = self.path(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.join(name).to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn path(file: &str) -> String {
+    capture(file).path.to_str().unwrap().to_owned()
+}
+
+fn bytes(file: &str) -> Vec<u8> {
+    capture(file).bytes()
+}
+
+fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lynccap"));
+    command.env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE").env_remove("CLICOLOR").env("TZ", "UTC");
+    command.stdin(Stdio::null());
+    command
+}
+
+fn run(arguments: &[&str]) -> Output {
+    program().args(arguments).output().unwrap()
+}
+
+fn run_with_input(arguments: &[&str], input: &[u8]) -> Output {
+    let pipes = program().args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut child = pipes.unwrap();
+    let (mut stdin, input) = (child.stdin.take().unwrap(), input.to_vec());
+    let writer = std::thread::spawn(move || {
+        let _ = stdin.write_all(&input); // the program need not read all
+    });
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    output
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// Runs the program; it must end with that code and say these things on standard error.
+#[track_caller]
+fn check(arguments: &[&str], code: i32, said: &[&str]) -> Output {
+    let output = run(arguments);
+    let errors = stderr(&output);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {errors}");
+    for said in said {
+        assert!(errors.contains(said), "{arguments:?}: {said:?} is not in {errors:?}");
+    }
+    assert!(!errors.contains("panicked"), "{arguments:?}: {errors}");
+    output
+}
+
+/// The rows of JSON lines.
+fn rows(jsonl: &str) -> Vec<Json> {
+    jsonl.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn jsonl_of(arguments: &[&str]) -> String {
+    let output = run(&[&["analyze", "--jsonl", "-"][..], arguments].concat());
+    assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
+    stdout(&output)
+}
+
+// Exit codes.
+
+#[test]
+fn what_can_be_read_ends_with_0() {
+    let output = check(&["analyze", &path(LOGIN)], 0, &[]);
+    assert!(stdout(&output).contains("REGISTER") && output.stderr.is_empty());
+    let output = check(&["analyze", "--quiet", &path(LOGIN)], 0, &[]);
+    assert!(output.stdout.is_empty() && output.stderr.is_empty(), "quiet");
+    check(&["--help"], 0, &[]);
+    check(&["analyze", "--help"], 0, &[]);
+    check(&["--version"], 0, &[]);
+    check(&["explain", "findings"], 0, &[]);
+}
+
+#[test]
+fn what_cannot_run_ends_with_2() {
+    let folder = Folder::new("refused");
+    let (empty, text) =
+        (folder.write("empty.pcap", b""), folder.write("notes.pcap", b"Dear diary, today I captured nothing"));
+    let (login, missing) = (path(LOGIN), folder.path("missing.pcap"));
+    check(&[], 2, &["Usage"]);
+    check(&["analyze"], 2, &["INPUT"]);
+    check(&["analyse", &login], 2, &["analyze"]);
+    check(&["analyze", "--frobnicate", &login], 2, &["--frobnicate"]);
+    check(&["analyze", "-d", "443", &login], 2, &["443"]);
+    check(&["analyze", "--max-memory", "lots", &login], 2, &["lots"]);
+    check(&["analyze", &missing], 2, &["missing.pcap"]);
+    check(&["analyze", folder.0.to_str().unwrap()], 2, &["cli-refused", "directory"]);
+    check(&["analyze", &text], 2, &["notes.pcap", "not a pcap"]);
+    check(&["analyze", &empty], 2, &["empty.pcap", "empty"]);
+    check(&["analyze", &login, &missing], 2, &["missing.pcap"]);
+    check(&["analyze", &login, "--csv", &folder.path("no/such/folder.csv")], 2, &["folder.csv"]);
+    check(&["analyze", &login, "--csv", "-", "--jsonl", "-"], 2, &["standard output"]);
+    check(&["explain", "no-such-thing"], 2, &["no-such-thing"]);
+    let output = run_with_input(&["analyze", "-"], b"");
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert!(stderr(&output).contains("standard input"), "{}", stderr(&output));
+}
+
+#[test]
+fn what_is_cut_off_ends_with_3_and_says_where() {
+    let folder = Folder::new("cut");
+    let whole = bytes(LOGIN);
+    let cut = folder.write("cut.pcapng", &whole[..whole.len() / 2]);
+    let output = check(&["analyze", &cut], 3, &["cut.pcapng", "after packet", "byte"]);
+    assert!(stdout(&output).contains("REGISTER") && stdout(&output).contains("capture-truncated"));
+    // In a compressed file, too.
+    let packed = gzip(&whole);
+    let cut = folder.write("cut.gz", &packed[..packed.len() / 2]);
+    check(&["analyze", &cut], 3, &["cut.gz", "byte"]);
+    // What is not broken of several inputs is analysed.
+    let output = check(&["analyze", &cut, &path(DISCOVERY)], 3, &["cut.gz"]);
+    assert!(stdout(&output).contains("sipexternal"));
+    let report = check(&["analyze", &cut, "--json", "-"], 3, &["cut.gz"]);
+    let report: Json = serde_json::from_slice(&report.stdout).unwrap();
+    assert_eq!(report["capture"]["truncated"], true);
+    assert_eq!(report["findings"][0]["id"], "capture-truncated");
+    let report = check(&["analyze", &path("g13c-pcap-truncated.pcap"), "--json", "-"], 3, &["g13c"]);
+    assert_eq!(serde_json::from_slice::<Json>(&report.stdout).unwrap()["capture"]["truncated"], true);
+    let report = check(&["analyze", &path(LOGIN), "--json", "-"], 0, &[]);
+    assert_eq!(serde_json::from_slice::<Json>(&report.stdout).unwrap()["capture"]["truncated"], false);
+    // A row before the damage can be shown; so may be one that is not there, which cannot run.
+    let cut = folder.write("cut.pcapng", &whole[..whole.len() / 2]);
+    check(&["show", &cut, "--row", "9999"], 2, &["9999"]);
+}
+
+#[test]
+fn findings_count_only_where_asked() {
+    let folder = Folder::new("fail-on");
+    // A stream with a hole that was acknowledged: the capture lacks packets, which is a warning.
+    let mut conversation = Conversation::new(0, 5060);
+    let mut packets = conversation.open().to_vec();
+    packets.push(conversation.send(request(1, "").as_bytes()));
+    conversation.lose(700);
+    packets.push(conversation.send(request(2, "").as_bytes()));
+    packets.push(conversation.answer(b""));
+    packets.push(conversation.send(request(3, "").as_bytes()));
+    let pcap = packet::pcap(&packets);
+    let lossy = folder.write("lossy.pcap", &pcap);
+    let output = check(&["analyze", &lossy], 0, &[]);
+    assert!(stdout(&output).contains("capture-lossy"), "{}", stdout(&output));
+    check(&["analyze", "--fail-on", "warning", &lossy], 1, &[]);
+    check(&["analyze", "--fail-on", "error", &lossy], 0, &[]);
+    check(&["analyze", "--fail-on", "warning", &path(LOGIN)], 0, &[]);
+    let cut = folder.write("cut.pcap", &pcap[..pcap.len() - 3]);
+    check(&["analyze", &cut], 3, &["cut.pcap"]);
+    check(&["analyze", "--fail-on", "warning", &cut], 3, &["cut.pcap"]);
+}
+
+// Inputs.
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn lz4(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = lz4_flex::frame::FrameEncoder::new(Vec::new());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn content_tells_what_an_input_is() {
+    let folder = Folder::new("content");
+    let plain = bytes(LOGIN);
+    let expected = jsonl_of(&[&path(LOGIN)]);
+    assert!(rows(&expected).len() > 50);
+    let half = plain.len() / 2;
+    let cases = [
+        ("misnamed.txt", plain.clone()),
+        ("misnamed.zst", gzip(&plain)),
+        ("members.gz", [gzip(&plain[..half]), gzip(&plain[half..])].concat()),
+        ("capture.zst", zstd::encode_all(plain.as_slice(), 1).unwrap()),
+        ("capture.lz4", lz4(&plain)),
+    ];
+    for (name, packed) in &cases {
+        assert_eq!(jsonl_of(&[&folder.write(name, packed)]), expected, "{name}");
+        let output = run_with_input(&["analyze", "-", "--jsonl", "-"], packed);
+        assert!(output.status.success(), "{name}: {}", stderr(&output));
+        assert_eq!(stdout(&output), expected, "{name} on standard input");
+    }
+}
+
+/// A pcapng capture as two: its packets up to a place and from there on.
+fn split(whole: &[u8], packets: usize) -> (Vec<u8>, Vec<u8>) {
+    let (mut at, mut seen, mut head) = (0, 0, Vec::new());
+    while seen < packets {
+        let kind = u32::from_le_bytes(*whole[at..].first_chunk().unwrap());
+        let length = usize::try_from(u32::from_le_bytes(*whole[at + 4..].first_chunk().unwrap())).unwrap();
+        if kind == 6 {
+            seen += 1;
+        } else {
+            head.extend_from_slice(&whole[at..at + length]);
+        }
+        at += length;
+    }
+    (whole[..at].to_vec(), [&head, &whole[at..]].concat())
+}
+
+/// What does not speak of one file and its frames.
+fn without_frames(jsonl: &str) -> Vec<Json> {
+    let mut rows = rows(jsonl);
+    for row in &mut rows {
+        for field in ["frame", "first_frame", "input"] {
+            row.as_object_mut().unwrap().remove(field);
+        }
+    }
+    rows
+}
+
+#[test]
+fn files_of_one_capture_go_on_where_the_last_one_ended() {
+    let folder = Folder::new("split");
+    let whole = jsonl_of(&[&path(LOGIN)]);
+    for packets in [1, 30, 60, 90, 120] {
+        let (one, two) = split(&bytes(LOGIN), packets);
+        let (one, two) = (folder.write("one.pcapng", &one), folder.write("two.pcapng", &two));
+        for order in [[&one, &two], [&two, &one]] {
+            let both = jsonl_of(&[order[0], order[1]]);
+            assert_eq!(without_frames(&both), without_frames(&whole), "split after packet {packets}, {order:?}");
+            let inputs: Vec<_> = rows(&both).iter().map(|row| row["input"].clone()).collect();
+            assert!(inputs.iter().all(|input| input == one.as_str() || input == two.as_str()), "{inputs:?}");
+        }
+    }
+}
+
+#[test]
+fn captures_of_one_time_are_points_of_their_own() {
+    let folder = Folder::new("points");
+    let again = folder.write("again.pcapng", &bytes(LOGIN));
+    let both = rows(&jsonl_of(&[&path(LOGIN), &again]));
+    let alone = rows(&jsonl_of(&[&path(LOGIN)]));
+    assert_eq!(both.len(), alone.len() * 2, "each capture is told by itself");
+    assert!(both.iter().zip(1..).all(|(row, number)| row["row"] == number));
+    assert!(both.windows(2).all(|pair| pair[0]["time"].as_str() <= pair[1]["time"].as_str()), "by time");
+}
+
+// Exports.
+
+/// Fields of rows that the contract names, besides those of one kind.
+const ALWAYS: [&str; 8] = ["row", "kind", "time", "elapsed", "frame", "first_frame", "summary", "direction"];
+const OF_SIP: [&str; 9] =
+    ["transport", "decrypted", "complete", "method", "call_id", "cseq", "from", "to", "body_bytes"];
+const OF_DNS: [&str; 4] = ["dns_id", "dns_response", "dns_name", "dns_type"];
+const CSV_COLUMNS: &str = "row,time,elapsed_s,delta_s,input,frame,direction,src_ip,src_port,dst_ip,dst_port,protocol,\
+    summary,dns_name,dns_type,dns_rcode,dns_answers,rtt_ms,call_id,cseq,method,status,reason,from,to,event,\
+    content_type,body_bytes,response_ms,url,sni,tls_version,cipher_suite,alert,flow,login,step,findings";
+
+/// The cells of CSV.
+fn cells(csv: &[u8], delimiter: u8) -> Vec<Vec<String>> {
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).delimiter(delimiter).from_reader(csv);
+    reader.records().map(|record| record.unwrap().iter().map(str::to_owned).collect()).collect()
+}
+
+#[test]
+fn exports_agree_with_each_other() {
+    let folder = Folder::new("exports");
+    for file in [LOGIN, DISCOVERY, "f10-conn-refused.pcapng", "c-login-tls-keylog.pcapng"] {
+        let (csv, jsonl, json) = (folder.path("rows.csv"), folder.path("rows.jsonl"), folder.path("report.json"));
+        let shown = check(&["analyze", &path(file), "--csv", &csv, "--jsonl", &jsonl, "--json", &json], 0, &[]);
+        let rows = rows(&std::fs::read_to_string(jsonl).unwrap());
+        let table = std::fs::read(csv).unwrap();
+        assert!(table.starts_with(&[0xef, 0xbb, 0xbf]), "{file}: a byte order mark, which the reader below takes off");
+        let cells = cells(&table, b',');
+        let report: Json = serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap();
+        assert_eq!(cells[0].join(","), CSV_COLUMNS);
+        assert_eq!(cells.len(), rows.len() + 1, "{file}");
+        assert_eq!(report["capture"]["rows"], rows.len(), "{file}");
+        assert!(!stdout(&shown).is_empty());
+        for name in [
+            "schema_version",
+            "tool",
+            "inputs",
+            "capture",
+            "names",
+            "flows",
+            "tls_sessions",
+            "logins",
+            "findings",
+            "stats",
+        ] {
+            assert!(!report[name].is_null(), "{file}: no {name} in the report");
+        }
+        for (row, cells) in rows.iter().zip(&cells[1..]) {
+            let fields = match row["kind"].as_str().unwrap() {
+                "sip" => &OF_SIP[..],
+                "dns" => &OF_DNS,
+                _ => &[],
+            };
+            for name in ALWAYS.iter().chain(fields) {
+                assert!(!row[name].is_null(), "{file}: no {name} in {row}");
+            }
+            for (column, name) in
+                [(0, "row"), (1, "time"), (5, "frame"), (11, "kind"), (12, "summary"), (18, "call_id"), (21, "status")]
+            {
+                let value = row[name].as_str().map_or_else(|| row[name].to_string(), str::to_owned);
+                let cell = cells[column].trim_start_matches('\'');
+                assert_eq!(cell, if row[name].is_null() { "" } else { &value }, "{file}: {name} of {row}");
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_else_goes_to_standard_output() {
+    let login = path(LOGIN);
+    let output = check(&["analyze", &login, "--csv", "-"], 0, &[]);
+    assert!(output.stdout.starts_with("\u{feff}row,time".as_bytes()) && output.stderr.is_empty());
+    let table = cells(&output.stdout, b',');
+    assert!(table.len() > 50 && table.iter().all(|row| row.len() == 38));
+    let lines = output.stdout.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+    assert!(lines.into_iter().all(|line| line.ends_with(b"\r")), "lines end with CRLF");
+    let plain = check(&["analyze", &login, "--csv", "-", "--csv-dialect", "plain"], 0, &[]);
+    assert!(plain.stdout.starts_with(b"row,time"));
+    assert_eq!(cells(&plain.stdout, b',').len(), table.len());
+    let semicolons = check(&["analyze", &login, "--csv", "-", "--csv-dialect", "excel-semicolon"], 0, &[]);
+    assert!(cells(&semicolons.stdout, b';').iter().all(|row| row.len() == 38));
+    let report = check(&["analyze", &login, "--json", "-"], 0, &[]);
+    assert!(serde_json::from_slice::<Json>(&report.stdout).is_ok());
+}
+
+#[test]
+fn raw_messages_are_the_bytes_of_the_capture() {
+    let lines = rows(&jsonl_of(&[&path(LOGIN), "--raw"]));
+    let raw: Vec<_> = lines.iter().filter_map(|row| row["raw"].as_str()).collect();
+    assert_eq!(raw.len(), 39);
+    assert!(raw.iter().all(|text| text.contains("\r\n\r\n")));
+    let output = run(&["analyze", &path(LOGIN), "--raw"]);
+    assert_eq!(output.status.code(), Some(2), "--raw asks for --jsonl");
+}
+
+#[test]
+fn an_export_never_overwrites_an_input() {
+    let folder = Folder::new("overwrite");
+    let input = folder.write("input.pcapng", &bytes(LOGIN));
+    let other_name = folder.path("./input.pcapng");
+    for option in ["--csv", "--jsonl", "--json"] {
+        for output in [&input, &other_name] {
+            check(&["analyze", &input, option, output], 2, &["input.pcapng"]);
+            assert_eq!(std::fs::read(&input).unwrap(), bytes(LOGIN), "{option} {output}");
+        }
+    }
+    // Two exports cannot share a file, either.
+    let shared = folder.path("shared");
+    check(&["analyze", &input, "--csv", &shared, "--jsonl", &shared], 2, &["shared"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_export_never_overwrites_an_input_by_another_name() {
+    let folder = Folder::new("links");
+    let input = folder.write("input.pcapng", &bytes(LOGIN));
+    let (hard, soft) = (folder.path("hard"), folder.path("soft"));
+    std::fs::hard_link(&input, &hard).unwrap();
+    std::os::unix::fs::symlink(&input, &soft).unwrap();
+    for link in [&soft, &hard] {
+        check(&["analyze", &input, "--csv", link], 2, &[]);
+        assert_eq!(std::fs::read(&input).unwrap(), bytes(LOGIN), "{link}");
+    }
+}
+
+// Filters and single rows.
+
+/// What a filter asks of a row.
+type Passes = fn(&Json) -> bool;
+
+#[test]
+fn filters_pick_rows() {
+    let login = path(LOGIN);
+    let all = rows(&jsonl_of(&[&login]));
+    let cases: [(&str, Passes); 9] = [
+        ("sip", |row| row["kind"] == "sip"),
+        ("dns or tcp", |row| row["kind"] == "dns" || row["kind"] == "tcp"),
+        ("sip and status >= 400", |row| row["status"].as_u64().is_some_and(|status| status >= 400)),
+        ("status", |row| !row["status"].is_null()),
+        ("method == REGISTER and not status", |row| row["method"] == "REGISTER" && row["status"].is_null()),
+        ("from contains \"ALICE\"", |row| row["from"].as_str().is_some_and(|from| from.contains("alice"))),
+        ("(dns || sip) && direction == out", |row| {
+            (row["kind"] == "dns" || row["kind"] == "sip") && row["direction"] == "out"
+        }),
+        ("dns_rcode == nxdomain", |row| row["dns_rcode"] == "NXDOMAIN"),
+        ("dst_port == 5060", |row| row["dst_port"] == 5060),
+    ];
+    for (filter, passes) in cases {
+        let picked = rows(&jsonl_of(&[&login, "-Y", filter]));
+        let expected: Vec<_> = all.iter().filter(|row| passes(row)).cloned().collect();
+        assert!(!picked.is_empty(), "{filter} picks nothing");
+        assert_eq!(picked, expected, "{filter}: rows keep their numbers");
+    }
+    let shown = stdout(&check(&["analyze", &login, "-Y", "tcp"], 0, &[]));
+    assert!(!shown.contains("REGISTER"));
+    let table = cells(&check(&["analyze", &login, "-Y", "tcp", "--csv", "-"], 0, &[]).stdout, b',');
+    assert_eq!(table.len() - 1, all.iter().filter(|row| row["kind"] == "tcp").count());
+}
+
+#[test]
+fn a_wrong_filter_is_refused_with_the_place() {
+    let login = path(LOGIN);
+    for (filter, place) in [
+        ("sip and", "character 8"),
+        ("sip and nonsense == 1", "character 9"),
+        ("status >=", "character 10"),
+        ("(sip", "character 5"),
+        ("sip sip", "character 5"),
+        ("", "character 1"),
+    ] {
+        let output = check(&["analyze", &login, "-Y", filter], 2, &[place]);
+        assert!(output.stdout.is_empty(), "{filter}");
+    }
+    let folder = Folder::new("filter");
+    let csv = folder.path("rows.csv");
+    check(&["analyze", &login, "-Y", "nonsense", "--csv", &csv], 2, &["nonsense"]);
+    assert!(!Path::new(&csv).exists(), "nothing is written where the filter is wrong");
+}
+
+#[test]
+fn one_row_is_shown_in_full() {
+    let login = path(LOGIN);
+    let all = rows(&jsonl_of(&[&login, "--raw"]));
+    let message = all.iter().find(|row| row["body_bytes"].as_u64() > Some(0)).unwrap();
+    let number = message["row"].to_string();
+    let shown = stdout(&check(&["show", &login, "--row", &number], 0, &[]));
+    for line in message["raw"].as_str().unwrap().lines() {
+        assert!(shown.contains(line.trim_end()), "{line} is not shown");
+    }
+    let question = all.iter().find(|row| row["kind"] == "dns").unwrap();
+    let shown = stdout(&check(&["show", &login, "--row", &question["row"].to_string()], 0, &[]));
+    assert!(shown.contains(question["dns_name"].as_str().unwrap()));
+    check(&["show", &login, "--row", "0"], 2, &["0"]);
+    check(&["show", &login, "--row", "99999"], 2, &["99999"]);
+    check(&["show", &login], 2, &["--row"]);
+}
+
+// Terminals, pipes and spreadsheets.
+
+#[test]
+fn a_closed_pipe_is_quiet() {
+    let login = path("g15-port-reuse-tcp.pcapng");
+    for arguments in [
+        &["analyze", &login][..],
+        &["analyze", &login, "--csv", "-"],
+        &["analyze", &login, "--jsonl", "-", "--raw"],
+        &["analyze", &login, "--json", "-"],
+        &["show", &login, "--row", "20"],
+        &["--help"],
+        &["explain", "findings"],
+    ] {
+        let mut child = program().args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let mut errors = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+        let status = child.wait().unwrap();
+        assert!(errors.is_empty(), "{arguments:?}: {errors}");
+        assert_eq!(status.code(), Some(0), "{arguments:?}");
+    }
+}
+
+/// A capture whose SIP texts would steer a terminal and a spreadsheet.
+fn spiteful() -> Vec<u8> {
+    let mut conversation = Conversation::new(0, 5060);
+    let mut packets = conversation.open().to_vec();
+    let message = |request_line: &str, from: &str| {
+        format!(
+            "{request_line}\r\nFrom: {from}\r\nTo: <sip:\u{1b}[2Jann\u{9b}31m@example.test>\r\n\
+             Call-ID: +1\u{7}\r\nCSeq: 1 SERVICE\r\nEvent: @SUM(1)\r\nX: \u{1b}]0;title\u{7}\u{202e}\r\n\
+             Content-Length: 9\r\n\r\n\u{1b}[31mred\n"
+        )
+    };
+    let one = message("SERVICE sip:\u{1b}[2J@example.test SIP/2.0", "\"=cmd|' /C calc'!A0\" <=cmd|' /C calc'!A0>");
+    let two = message("SERVICE sip:b SIP/2.0", "-2+3");
+    for text in [one, two] {
+        packets.push(conversation.send(text.as_bytes()));
+    }
+    let answer = "SIP/2.0 200 =HYPERLINK(\"x\")\u{1b}[5m\r\nFrom: \t=1\r\nCall-ID: +1\u{7}\r\nCSeq: 1 SERVICE\r\nContent-Length: 0\r\n\r\n";
+    packets.push(conversation.answer(answer.as_bytes()));
+    let name = b"\0\x01\x01\0\0\x01\0\0\0\0\0\0\x08=1+\x1b[2J\x07\0\0\x01\0\x01";
+    let ends = (packet::address(9), packet::address(2));
+    packets.push(packet::ipv4(ends, 17, (0, 0), &packet::datagram((4000, 53), name)));
+    packet::pcap(&packets)
+}
+
+fn controls(text: &str) -> Vec<char> {
+    let steers = |char: &char| char.is_control() && *char != '\n' || matches!(char, '\u{202a}'..='\u{202e}');
+    text.chars().filter(steers).collect()
+}
+
+#[test]
+fn nothing_in_a_capture_steers_the_terminal() {
+    let folder = Folder::new("escapes");
+    let input = folder.write("spiteful.pcap", &spiteful());
+    let shown = stdout(&check(&["analyze", &input, "--color", "never"], 0, &[]));
+    assert!(shown.contains("200") && shown.contains("SERVICE"), "{shown}");
+    assert_eq!(controls(&shown), [], "{shown:?}");
+    let total = rows(&jsonl_of(&[&input])).len();
+    for row in 1..=total {
+        let shown = stdout(&check(&["show", &input, "--row", &row.to_string(), "--color", "never"], 0, &[]));
+        assert_eq!(controls(&shown), [], "row {row}: {shown:?}");
+    }
+    // The colours are lynccap's own.
+    let coloured = stdout(&check(&["analyze", &input, "--color", "always"], 0, &[]));
+    assert!(coloured.contains("\u{1b}[") && !coloured.contains("\u{1b}[2J") && !coloured.contains("\u{1b}]0"));
+    for line in jsonl_of(&[&input, "--raw"]).lines() {
+        assert!(!line.contains('\u{1b}') && serde_json::from_str::<Json>(line).is_ok());
+    }
+    // Nor does a file's name.
+    let odd = folder.write("\u{1b}[2Jodd", b"no capture at all, but long enough");
+    let said = stderr(&check(&["analyze", &odd], 2, &[]));
+    assert_eq!(controls(&said), [], "{said:?}");
+}
+
+#[test]
+fn no_cell_is_a_formula() {
+    let folder = Folder::new("formulas");
+    let input = folder.write("spiteful.pcap", &spiteful());
+    let numbers = ["elapsed_s", "delta_s", "rtt_ms", "response_ms"];
+    let table = cells(&check(&["analyze", &input, "--csv", "-"], 0, &[]).stdout, b',');
+    let names = &table[0];
+    for row in &table[1..] {
+        for (cell, name) in row.iter().zip(names).filter(|(_, name)| !numbers.contains(&name.as_str())) {
+            let begins = cell.trim_start_matches(' ').chars().next();
+            assert!(!begins.is_some_and(|first| "=+-@\t\r".contains(first)), "{name}: {cell:?}");
+            assert!(!cell.contains('\u{1b}') && !cell.contains('\0'), "{name}: {cell:?}");
+        }
+    }
+    let from = names.iter().position(|name| name == "from").unwrap();
+    assert!(table.iter().any(|row| row[from] == "'=cmd|' /C calc'!A0"), "the apostrophe stands before it");
+    let plain = cells(&check(&["analyze", &input, "--csv", "-", "--csv-dialect", "plain"], 0, &[]).stdout, b',');
+    assert!(plain.iter().any(|row| row[from] == "=cmd|' /C calc'!A0"), "programs get it as it is");
+}
+
+#[test]
+fn colours_are_as_asked() {
+    let login = path(LOGIN);
+    let coloured = |command: &mut Command| command.output().unwrap().stdout.contains(&0x1b);
+    assert!(!coloured(program().args(["analyze", &login])), "a pipe gets no colours");
+    assert!(coloured(program().args(["analyze", &login, "--color", "always"])));
+    assert!(!coloured(program().args(["analyze", &login, "--color", "never"]).env("CLICOLOR_FORCE", "1")));
+    assert!(!coloured(program().args(["analyze", &login]).env("NO_COLOR", "1").env("CLICOLOR_FORCE", "1")), "NO_COLOR");
+}
+
+#[test]
+fn times_are_shown_as_asked() {
+    let discovery = path(DISCOVERY);
+    for (format, first) in [("utc", "07:45:04.115837"), ("relative", "0.000"), ("epoch", "1795419904.115837")] {
+        let shown = stdout(&check(&["analyze", &discovery, "-t", format], 0, &[]));
+        assert!(shown.contains(first), "{format}: {shown}");
+    }
+    let shown = program().args(["analyze", &discovery, "-t", "local"]).env("TZ", "America/New_York").output().unwrap();
+    assert!(stdout(&shown).contains("02:45:04.115837"), "{}", stdout(&shown));
+    let exported =
+        program().args(["analyze", &discovery, "-t", "local", "--jsonl", "-"]).env("TZ", "America/New_York").output();
+    assert!(stdout(&exported.unwrap()).contains("2026-11-23T07:45:04.115837"), "exports carry UTC");
+}

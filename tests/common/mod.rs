@@ -1,0 +1,463 @@
+//! What the integration tests share: the captures of this repository, an engine that is fed from
+//! memory, and packets made by hand.
+#![allow(dead_code, reason = "each test file uses the part that it needs")]
+
+use std::collections::BTreeMap;
+use std::io::Cursor;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+
+use lynccap::capture::buffer::Buffer;
+use lynccap::capture::{CaptureFile, Inputs, Next, Source};
+use lynccap::engine::{Engine, Options};
+use lynccap::model::{
+    At, Counter, FrameNo, InputNo, Limits, LinkType, Message, Packet, PacketNo, PointNo, TcpEvent, Timestamp,
+};
+use lynccap::story::fields::FIELDS;
+use lynccap::story::{Damage, Report, Row};
+
+/// Where the captures are.
+pub fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("captures")
+}
+
+/// A capture file.
+#[derive(Clone, Debug)]
+pub struct Capture {
+    /// Its name, without the folder.
+    pub file: String,
+    /// Where it is.
+    pub path: PathBuf,
+}
+
+impl Capture {
+    /// What names its truth and its keys: the name up to the first dot.
+    pub fn name(&self) -> &str {
+        self.file.split('.').next().unwrap_or(&self.file)
+    }
+
+    /// The file that stands beside it, such as `keys`; `None` where there is none.
+    pub fn beside(&self, extension: &str) -> Option<PathBuf> {
+        let path = self.path.with_file_name(format!("{}.{extension}", self.name()));
+        path.is_file().then_some(path)
+    }
+
+    /// Its bytes.
+    pub fn bytes(&self) -> Vec<u8> {
+        std::fs::read(&self.path).unwrap()
+    }
+}
+
+fn in_folder(folder: &Path) -> Vec<Capture> {
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let is_capture = |path: &PathBuf| path.extension().is_some_and(|end| end == "pcap" || end == "pcapng");
+    let mut captures: Vec<_> = files
+        .filter(is_capture)
+        .map(|path| Capture { file: path.file_name().unwrap().to_str().unwrap().to_owned(), path })
+        .collect();
+    captures.sort_by(|one, other| one.file.cmp(&other.file));
+    assert!(!captures.is_empty(), "no captures in {}", folder.display());
+    captures
+}
+
+/// Captures of sign-ins, by name.
+pub fn captures() -> Vec<Capture> {
+    in_folder(&folder())
+}
+
+/// Captures of TLS sessions, by name.
+pub fn tls_captures() -> Vec<Capture> {
+    in_folder(&folder().join("tls"))
+}
+
+/// The capture of that file name.
+#[track_caller]
+pub fn capture(file: &str) -> Capture {
+    captures().into_iter().find(|capture| capture.file == file).unwrap_or_else(|| panic!("no capture {file}"))
+}
+
+/// What came out of an analysis.
+#[derive(Debug)]
+pub struct Told {
+    pub rows: Vec<Row>,
+    pub report: Report,
+}
+
+impl Told {
+    pub fn count(&self, counter: Counter) -> u64 {
+        self.report.stats.get(counter)
+    }
+
+    pub fn of_kind(&self, kind: &str) -> usize {
+        self.rows.iter().filter(|row| row.kind() == kind).count()
+    }
+}
+
+/// An engine that is fed packet by packet and gives rows as soon as they leave.
+pub struct Feed {
+    engine: Engine,
+    packet_no: Option<PacketNo>,
+    rows: Vec<Row>,
+    /// Whether rows are kept, or only looked at and dropped.
+    keep: bool,
+    released: u64,
+    last: Option<PacketNo>,
+    most_rows: u64,
+    late: u64,
+}
+
+impl Feed {
+    pub fn new(options: Options) -> Self {
+        let engine = Engine::new(options);
+        Self {
+            engine,
+            packet_no: None,
+            rows: Vec::new(),
+            keep: true,
+            released: 0,
+            last: None,
+            most_rows: u64::MAX,
+            late: 0,
+        }
+    }
+
+    /// Drops rows as they come: for traffic that must not be held.
+    pub fn without_rows(self) -> Self {
+        Self { keep: false, ..self }
+    }
+
+    /// Panics where there are more rows than that: it would not end.
+    pub fn at_most(self, most_rows: u64) -> Self {
+        Self { most_rows, ..self }
+    }
+
+    /// The number of rows so far.
+    pub const fn released(&self) -> u64 {
+        self.released
+    }
+
+    /// Takes a packet that was captured whole.
+    pub fn push(&mut self, time: Timestamp, link: LinkType, data: &[u8]) {
+        self.push_cut(time, link, u32::try_from(data.len()).unwrap(), data);
+    }
+
+    /// Takes a packet of `wire_len` bytes on the wire.
+    pub fn push_cut(&mut self, time: Timestamp, link: LinkType, wire_len: u32, data: &[u8]) {
+        let packet = self.packet_no.map_or(PacketNo::FIRST, PacketNo::next);
+        self.packet_no = Some(packet);
+        let at = At { time, packet, frame: FrameNo(packet.get()), input: InputNo(0) };
+        self.engine.push(&Packet { at, point: PointNo(0), link, wire_len, data });
+        self.take_rows();
+    }
+
+    fn take_rows(&mut self) {
+        while let Some(row) = self.engine.next_row() {
+            self.released += 1;
+            assert_eq!(row.number, self.released, "rows are numbered 1, 2, 3 …");
+            assert!(row.began.packet <= row.at.packet, "row {} ends before it begins", row.number);
+            assert!(self.released <= self.most_rows, "more than {} rows", self.most_rows);
+            self.late += u64::from(self.last.is_some_and(|last| last > row.at.packet));
+            self.last = self.last.max(Some(row.at.packet));
+            if self.keep {
+                self.rows.push(row);
+            }
+        }
+    }
+
+    /// Ends; the rest of the rows leaves.
+    pub fn finish(mut self) -> Told {
+        self.engine.finish();
+        self.take_rows();
+        let report = self.engine.report();
+        assert_eq!(report.rows, self.released);
+        let counted = report.stats.get(Counter::RowsLate);
+        assert!(self.late <= counted, "{} rows stand behind a later packet, {counted} are counted", self.late);
+        Told { rows: self.rows, report }
+    }
+}
+
+/// Why bytes in memory gave no more packets.
+#[derive(Debug)]
+pub enum End {
+    /// They are no capture.
+    NotACapture(String),
+    /// They end where a capture may end.
+    Whole,
+    /// They are damaged or cut.
+    Damaged(String),
+}
+
+/// A packet with its own bytes.
+#[derive(Clone, Debug)]
+pub struct Owned {
+    pub time: Timestamp,
+    pub link: LinkType,
+    pub wire_len: u32,
+    pub data: Vec<u8>,
+}
+
+/// The packets of a capture that lies in memory, up to the first damage.
+pub fn packets(bytes: &[u8]) -> (Vec<Owned>, End) {
+    let mut packets = Vec::new();
+    let mut file = match CaptureFile::new("memory", Buffer::new(Box::new(Cursor::new(bytes.to_vec())))) {
+        Ok(file) => file,
+        Err(error) => return (packets, End::NotACapture(error.to_string())),
+    };
+    loop {
+        match file.advance() {
+            Ok(true) => {}
+            Ok(false) => return (packets, End::Whole),
+            Err(damage) => return (packets, End::Damaged(damage.to_string())),
+        }
+        let record = file.record().expect("a packet was announced");
+        let data = record.data.to_vec();
+        packets.push(Owned { time: record.time, link: record.link, wire_len: record.wire_len, data });
+        assert!(packets.len() <= bytes.len(), "more packets than bytes");
+    }
+}
+
+/// Feeds packets to an engine. No row needs less than a byte, so there is an end to rows.
+pub fn tell<'a>(packets: impl IntoIterator<Item = &'a Owned>, options: Options) -> Told {
+    let mut feed = Feed::new(options).at_most(1 << 24);
+    for packet in packets {
+        feed.push_cut(packet.time, packet.link, packet.wire_len, &packet.data);
+    }
+    feed.finish()
+}
+
+/// Analyses files as the program does.
+pub fn tell_files(paths: &[&Path], options: Options) -> Told {
+    let sources: Vec<_> = paths.iter().map(|path| Source::File(path.to_path_buf())).collect();
+    let names: Vec<_> = sources.iter().map(ToString::to_string).collect();
+    let mut inputs = Inputs::open(sources).unwrap();
+    let mut engine = Engine::new(options);
+    engine.name_inputs(&names);
+    let mut rows = Vec::new();
+    while let Some(next) = inputs.advance() {
+        match next {
+            Next::Packet(packet) => engine.push(&packet),
+            Next::Damaged(input, after, damage) => {
+                let name = names.get(usize::from(input.0)).cloned().unwrap_or_default();
+                engine.damaged(Damage { input, name, after, what: damage.to_string() });
+            }
+        }
+        rows.extend(std::iter::from_fn(|| engine.next_row()));
+    }
+    engine.finish();
+    rows.extend(std::iter::from_fn(|| engine.next_row()));
+    Told { rows, report: engine.report() }
+}
+
+/// Small bounds.
+pub fn small() -> Options {
+    Options { limits: Limits::within(4 << 20), ..Options::default() }
+}
+
+/// A row as text, without the fields that `except` names.
+pub fn text(row: &Row, except: &[&str]) -> String {
+    let fields = FIELDS.iter().filter(|field| !except.contains(&field.name));
+    let mut text: Vec<_> =
+        fields.filter_map(|field| Some(format!("{}={:?}", field.name, (field.value)(row)?))).collect();
+    if let Message::Sip(message) = &row.message {
+        text.push(format!("raw={}", String::from_utf8_lossy(&message.raw)));
+    }
+    text.join(" ")
+}
+
+/// Whether the fields of two rows are the same, besides those that `except` names.
+pub fn is_same(one: &Row, other: &Row, except: &[&str]) -> bool {
+    let raw = |row: &Row| if let Message::Sip(message) = &row.message { Some(message.raw.clone()) } else { None };
+    let fields = FIELDS.iter().filter(|field| !except.contains(&field.name));
+    raw(one) == raw(other) && fields.into_iter().all(|field| (field.value)(one) == (field.value)(other))
+}
+
+/// Compares rows; tells the first that differs.
+#[track_caller]
+pub fn check_same(what: &str, one: &[&Row], other: &[&Row], except: &[&str]) {
+    for (left, right) in one.iter().zip(other) {
+        let same = is_same(left, right, except);
+        assert!(same, "{what}: rows differ\n  {}\n  {}", text(left, except), text(right, except));
+    }
+    let longer = if one.len() > other.len() { one } else { other };
+    let more = longer.get(one.len().min(other.len()));
+    assert!(
+        more.is_none(),
+        "{what}: {} rows and {}; the next is\n  {}",
+        one.len(),
+        other.len(),
+        text(more.unwrap(), except)
+    );
+}
+
+/// Whether a row tells an attempt to connect that nothing answered.
+pub const fn is_unanswered(row: &Row) -> bool {
+    matches!(row.message, Message::Tcp(TcpEvent::Unanswered { .. }))
+}
+
+/// How often each thing occurs.
+pub fn tally<T: Ord>(things: impl IntoIterator<Item = T>) -> BTreeMap<T, usize> {
+    let mut tally = BTreeMap::new();
+    for thing in things {
+        *tally.entry(thing).or_insert(0) += 1;
+    }
+    tally
+}
+
+/// Numbers that look random and are always the same (xorshift64).
+pub struct Random(u64);
+
+impl Random {
+    pub const fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    pub const fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    /// A number below `limit`.
+    pub fn below(&mut self, limit: usize) -> usize {
+        usize::try_from(self.next() >> 16).unwrap() % limit.max(1)
+    }
+
+    /// A byte.
+    pub const fn byte(&mut self) -> u8 {
+        (self.next() >> 32).to_le_bytes()[0]
+    }
+}
+
+/// Bytes of raw IP packets, made by hand. Checksums are zero: they are not looked at.
+pub mod packet {
+    use super::Ipv4Addr;
+
+    pub const SYN: u8 = 0x02;
+    pub const ACK: u8 = 0x10;
+    pub const FIN: u8 = 0x01;
+    pub const RST: u8 = 0x04;
+
+    /// An address by its number.
+    pub fn address(number: u32) -> Ipv4Addr {
+        Ipv4Addr::from_bits(0x0a00_0000 | (number & 0x00ff_ffff))
+    }
+
+    /// An IPv4 packet; `fragment` are the flags and the offset in units of eight bytes.
+    pub fn ipv4(ends: (Ipv4Addr, Ipv4Addr), protocol: u8, (id, fragment): (u16, u16), payload: &[u8]) -> Vec<u8> {
+        let total = u16::try_from(20 + payload.len()).unwrap_or(u16::MAX);
+        let mut bytes = vec![0x45, 0];
+        bytes.extend(total.to_be_bytes());
+        bytes.extend(id.to_be_bytes());
+        bytes.extend(fragment.to_be_bytes());
+        bytes.extend([64, protocol, 0, 0]);
+        bytes.extend(ends.0.octets());
+        bytes.extend(ends.1.octets());
+        bytes.extend(payload);
+        bytes
+    }
+
+    /// A TCP segment without IP header.
+    pub fn segment(ports: (u16, u16), seq: u32, ack: u32, flags: u8, payload: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(20 + payload.len());
+        bytes.extend(ports.0.to_be_bytes());
+        bytes.extend(ports.1.to_be_bytes());
+        bytes.extend(seq.to_be_bytes());
+        bytes.extend(ack.to_be_bytes());
+        bytes.extend([0x50, flags, 0xff, 0xff, 0, 0, 0, 0]);
+        bytes.extend(payload);
+        bytes
+    }
+
+    /// A UDP datagram without IP header.
+    pub fn datagram(ports: (u16, u16), payload: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(8 + payload.len());
+        bytes.extend(ports.0.to_be_bytes());
+        bytes.extend(ports.1.to_be_bytes());
+        bytes.extend(u16::try_from(8 + payload.len()).unwrap_or(u16::MAX).to_be_bytes());
+        bytes.extend([0, 0]);
+        bytes.extend(payload);
+        bytes
+    }
+
+    /// A pcap file of raw IP packets, one second apart.
+    pub fn pcap(packets: &[Vec<u8>]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for number in [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 262_144, 101] {
+            bytes.extend(number.to_le_bytes());
+        }
+        for (second, packet) in packets.iter().enumerate() {
+            let length = u32::try_from(packet.len()).unwrap();
+            for number in [1_700_000_000 + u32::try_from(second).unwrap(), 0, length, length] {
+                bytes.extend(number.to_le_bytes());
+            }
+            bytes.extend(packet);
+        }
+        bytes
+    }
+}
+
+/// One side's view of a TCP connection between two addresses, made by hand.
+pub struct Conversation {
+    pub client: (Ipv4Addr, u16),
+    pub server: (Ipv4Addr, u16),
+    seq: u32,
+    answer_seq: u32,
+}
+
+impl Conversation {
+    /// A connection of the `number`th client to a port of the one server.
+    pub fn new(number: u32, port: u16) -> Self {
+        let client = (packet::address(0x10_0000 + number / 50_000), u16::try_from(10_000 + number % 50_000).unwrap());
+        let server = (packet::address(1), port);
+        Self { client, server, seq: 1000, answer_seq: 5000 }
+    }
+
+    /// Its handshake.
+    pub fn open(&self) -> [Vec<u8>; 3] {
+        let out = |seq, ack, flags| self.raw(true, seq, ack, flags, &[]);
+        let back = self.raw(false, self.answer_seq.wrapping_sub(1), self.seq, packet::SYN | packet::ACK, &[]);
+        [out(self.seq.wrapping_sub(1), 0, packet::SYN), back, out(self.seq, self.answer_seq, packet::ACK)]
+    }
+
+    /// The next bytes from the client.
+    pub fn send(&mut self, payload: &[u8]) -> Vec<u8> {
+        let bytes = self.raw(true, self.seq, self.answer_seq, packet::ACK, payload);
+        self.seq = self.seq.wrapping_add(u32::try_from(payload.len()).unwrap());
+        bytes
+    }
+
+    /// The next bytes from the server.
+    pub fn answer(&mut self, payload: &[u8]) -> Vec<u8> {
+        let bytes = self.raw(false, self.answer_seq, self.seq, packet::ACK, payload);
+        self.answer_seq = self.answer_seq.wrapping_add(u32::try_from(payload.len()).unwrap());
+        bytes
+    }
+
+    /// Passes over bytes from the client, which are lost.
+    pub const fn lose(&mut self, bytes: u32) {
+        self.seq = self.seq.wrapping_add(bytes);
+    }
+
+    /// Sequence number of the client's next byte.
+    pub const fn seq(&self) -> u32 {
+        self.seq
+    }
+
+    /// Any segment, from the client where `out`.
+    pub fn raw(&self, out: bool, seq: u32, ack: u32, flags: u8, payload: &[u8]) -> Vec<u8> {
+        let (from, to) = if out { (self.client, self.server) } else { (self.server, self.client) };
+        let segment = packet::segment((from.1, to.1), seq, ack, flags, payload);
+        packet::ipv4((from.0, to.0), 6, (0, 0x4000), &segment)
+    }
+}
+
+/// A SIP request with that body, as a stream carries it.
+pub fn request(number: u32, body: &str) -> String {
+    format!(
+        "SERVICE sip:ann@example.test SIP/2.0\r\nVia: SIP/2.0/TCP 10.0.0.2:10000\r\n\
+         From: <sip:ann@example.test>;tag=1\r\nTo: <sip:ann@example.test>\r\nCall-ID: call{number}\r\n\
+         CSeq: {number} SERVICE\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
