@@ -2,10 +2,12 @@
 //!
 //! Knows nothing of packets, files or protocols' state: a key is looked up by what a handshake shows.
 
+pub mod master;
 pub mod prf;
 pub mod rsa_key;
 pub mod secret;
 pub mod store;
+pub mod suites;
 
 pub use prf::Prf;
 pub use rsa_key::{KeyError, RsaKey};

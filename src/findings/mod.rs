@@ -7,6 +7,8 @@ mod capture_lossy;
 mod capture_one_sided;
 mod capture_starts_late;
 mod capture_truncated;
+mod key_does_not_fit;
+mod keys_missing;
 mod snaplen_cut;
 
 use crate::model::At;
@@ -71,6 +73,8 @@ impl std::fmt::Debug for Rule {
 
 /// In the order in which findings are shown.
 pub static RULES: &[&Rule] = &[
+    &keys_missing::RULE,
+    &key_does_not_fit::RULE,
     &capture_truncated::RULE,
     &capture_lossy::RULE,
     &snaplen_cut::RULE,

@@ -22,8 +22,8 @@ use rustls::crypto::tls13::{Hkdf, HkdfExpander, OkmBlock, OutputLengthError};
 use rustls::quic;
 use rustls::{CipherSuiteCommon, Error, SupportedCipherSuite, Tls13CipherSuite};
 
+use crate::crypto::suites::{Block, Bulk, Hash, Suite};
 use crate::model::tls::TlsVersion;
-use crate::session::tls::suites::{Block, Bulk, Hash, Suite};
 
 /// Opens the records of one direction under one key.
 pub trait RecordCipher: MessageDecrypter {

@@ -1,12 +1,12 @@
 //! From what a handshake shows and the keys that were given to ciphers for both directions.
 
-use crate::crypto::{KeyStore, Secret};
+use crate::crypto::suites::Suite;
+use crate::crypto::{KeyStore, Secret, master};
 use crate::model::tls::{
     Certificate, CipherSuite, ClientHello, KeySource, NotOpened, SecretLabel, ServerHello, TlsVersion,
 };
 use crate::model::{FlowKey, Recent};
 use crate::session::tls::cipher::{self, RecordCipher};
-use crate::session::tls::suites::{KeyExchange, Suite};
 use crate::wire::tls;
 use std::net::IpAddr;
 
@@ -70,6 +70,24 @@ impl Shown {
         }
     }
 
+    /// The handshake as the master secret is found by.
+    fn handshake<'a>(
+        &'a self,
+        client: &'a ClientHello,
+        server: &'a ServerHello,
+        suite: &'a Suite,
+    ) -> master::Handshake<'a> {
+        master::Handshake {
+            client,
+            server,
+            suite,
+            version: self.version(),
+            certificate: self.certificate.as_ref(),
+            encrypted_premaster: self.key_exchange.as_deref().and_then(|body| tls::encrypted_premaster(body, false)),
+            transcript: (!self.broken).then_some(&self.transcript),
+        }
+    }
+
     /// Version that both agreed on.
     pub fn version(&self) -> TlsVersion {
         TlsVersion(self.server.as_ref().map_or(0, |hello| hello.version))
@@ -119,7 +137,10 @@ pub fn derive(
         return Err(NotOpened::Version(version));
     }
     let suite = Suite::of(shown.suite()).ok_or(NotOpened::Suite(shown.suite()))?;
-    let (master, source) = master_secret(shown, (client, server), &suite, flow, keys, resumptions)?;
+    let (master, source) = match resumed_master(shown, (client, server), flow, keys, resumptions) {
+        Some(found) => found?,
+        None => master::find(&shown.handshake(client, server, &suite), keys)?,
+    };
     let (mac, key, iv) = cipher::key_block_lengths(&suite, version);
     let mut block = vec![0; 2 * (mac + key + iv)];
     let seed = [server.random, client.random].concat();
@@ -142,75 +163,26 @@ pub fn derive(
     Ok(Keys { client, server, master, source })
 }
 
-fn master_secret(
+/// The master secret of a session that resumes another; `None` where it is not resumed, or in a key log.
+fn resumed_master(
     shown: &Shown,
     (client, server): (&ClientHello, &ServerHello),
-    suite: &Suite,
     flow: &FlowKey,
     keys: &KeyStore,
     resumptions: &mut Resumptions,
-) -> Result<(Secret, KeySource), NotOpened> {
-    let copy = |(secret, source): (&Secret, KeySource)| (Secret::new(secret.expose()), source);
-    if let Some(found) = keys.secret(SecretLabel::ClientRandom, &client.random) {
-        return Ok(copy(found));
+) -> Option<Result<(Secret, KeySource), NotOpened>> {
+    if !shown.is_resumed() || keys.secret(SecretLabel::ClientRandom, &client.random).is_some() {
+        return None;
     }
-    if shown.is_resumed() {
-        let ids = [Some(&server.session_id), client.ticket.as_ref(), Some(&client.session_id)];
-        for id in ids.into_iter().flatten().filter(|id| !id.is_empty()) {
-            if let Some(found) = resumptions.master(flow, id) {
-                return Ok(found);
-            }
-            if let Some(found) = keys.secret(SecretLabel::SessionId, id) {
-                return Ok(copy(found));
-            }
+    let ids = [Some(&server.session_id), client.ticket.as_ref(), Some(&client.session_id)];
+    for id in ids.into_iter().flatten().filter(|id| !id.is_empty()) {
+        if let Some(found) = resumptions.master(flow, id) {
+            return Some(Ok(found));
         }
-        return Err(if keys.is_empty() {
-            NotOpened::NoKeys { rsa_would_do: false }
-        } else {
-            NotOpened::ResumedUnknown
-        });
+        if let Some((secret, source)) = keys.secret(SecretLabel::SessionId, id) {
+            return Some(Ok((Secret::new(secret.expose()), source)));
+        }
     }
-    if let Some(found) = keys.secret(SecretLabel::SessionId, &server.session_id) {
-        return Ok(copy(found));
-    }
-    let (premaster, source) = premaster(shown, suite, client, keys)?;
-    let mut master = [0; 48];
-    let prf = suite.prf(shown.version());
-    if server.extended_master_secret && client.extended_master_secret {
-        let hash = prf.hash(&shown.transcript);
-        prf.expand(premaster.expose(), b"extended master secret", &hash, &mut master);
-    } else {
-        prf.expand(premaster.expose(), b"master secret", &[client.random, server.random].concat(), &mut master);
-    }
-    Ok((Secret::new(master), source))
-}
-
-/// The premaster secret of an RSA key exchange.
-fn premaster(
-    shown: &Shown,
-    suite: &Suite,
-    client: &ClientHello,
-    keys: &KeyStore,
-) -> Result<(Secret, KeySource), NotOpened> {
-    let encrypted = shown.key_exchange.as_deref().and_then(|body| tls::encrypted_premaster(body, false));
-    let in_log = encrypted.and_then(|encrypted| keys.secret(SecretLabel::Rsa, encrypted.get(..8)?));
-    if let Some((secret, source)) = in_log {
-        return Ok((Secret::new(secret.expose()), source));
-    }
-    let rsa = suite.exchange == KeyExchange::Rsa;
-    if keys.is_empty() {
-        return Err(NotOpened::NoKeys { rsa_would_do: rsa });
-    }
-    let not_in_log = NotOpened::NotInKeyLog { random: client.random };
-    if keys.rsa_keys().is_empty() {
-        return Err(not_in_log);
-    }
-    if !rsa {
-        return Err(if keys.has_key_log() { not_in_log } else { NotOpened::Ephemeral });
-    }
-    let Some(certificate) = &shown.certificate else { return Err(NotOpened::NoHandshake) };
-    let key = keys.rsa_for(&certificate.modulus).ok_or(NotOpened::OtherCertificate)?;
-    let encrypted = encrypted.filter(|_| !shown.broken).ok_or(NotOpened::NoHandshake)?;
-    let secret = key.decrypt(encrypted).ok_or_else(|| NotOpened::WrongKey(key.source.clone()))?;
-    Ok((secret, format!("the RSA key {}", key.source).into()))
+    let why = if keys.is_empty() { NotOpened::NoKeys { rsa_would_do: false } } else { NotOpened::ResumedUnknown };
+    Some(Err(why))
 }

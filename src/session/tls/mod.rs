@@ -3,16 +3,17 @@
 //! SSL 3.0 to TLS 1.3. Without keys it says what is visible. With them it decrypts and hands the
 //! plaintext to a decoder that cannot tell the difference. Every record is authenticated; one that
 //! fails is told, never shown. After a hole the record boundary is found again, and the record's
-//! number searched. Key exchange, ciphers and numbers: `keys`, `cipher`, `reader`, `suites`.
+//! number searched. Key exchange, ciphers and numbers: `keys`, `cipher`, `reader`, and
+//! [`crate::crypto::suites`].
 
 pub mod cipher;
 pub mod keys;
 pub mod reader;
-pub mod suites;
 
 use std::borrow::Cow;
 
 use crate::crypto::Secret;
+use crate::crypto::suites::{KeyExchange, Suite};
 use crate::model::sip::Carrier;
 use crate::model::tls::{
     CipherSuite, ClientHello, KeySource, NotOpened, SecretLabel, ServerHello, TlsEvent, TlsSession, TlsVersion,
@@ -25,7 +26,6 @@ use crate::session::{Decoder, Output, Probe};
 use crate::wire::tls::{self as wire, RECORD_HEADER, RecordHeader, content, handshake};
 use keys::Shown;
 use reader::{Epoch, Reader};
-use suites::{KeyExchange, Suite};
 
 pub use keys::Resumptions;
 

@@ -6,8 +6,8 @@ use rustls::crypto::cipher::InboundOpaqueMessage;
 use rustls::{ContentType, ProtocolVersion};
 
 use crate::crypto::Secret;
+use crate::crypto::suites::Suite;
 use crate::session::tls::cipher::{self, RecordCipher};
-use crate::session::tls::suites::Suite;
 use crate::wire::tls::RecordHeader;
 
 /// Sequence numbers tried for the first record after a hole.

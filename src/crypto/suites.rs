@@ -2,7 +2,7 @@
 //!
 //! IANA's names are regular, so one row a cipher stands for all suites with it.
 
-use crate::crypto::Prf;
+use crate::crypto::prf::Prf;
 use crate::model::tls::{CipherSuite, TlsVersion};
 
 /// How client and server agree on a secret.
