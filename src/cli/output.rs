@@ -57,6 +57,23 @@ fn take_width(chars: impl Iterator<Item = char>, width: usize) -> Vec<char> {
     fits.collect()
 }
 
+/// The text in lines of at most `width` columns, broken at blanks where there are any.
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let Some(line) = lines.last_mut() else { break };
+        if line.is_empty() {
+            line.push_str(word);
+        } else if line.width() + 1 + word.width() <= width {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
+}
+
 /// The text, shortened and padded to exactly `width` columns.
 pub fn column(text: &str, width: usize) -> String {
     let text = shorten(text, width);
@@ -82,5 +99,7 @@ mod tests {
         assert_eq!(shorten("日本語日本語", 7).width(), 7);
         assert_eq!(shorten("abc", 0), "");
         assert_eq!(column("ab", 4), "ab  ");
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrap("unbreakable", 3), ["unbreakable"]);
     }
 }

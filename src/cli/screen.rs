@@ -8,7 +8,7 @@ use jiff::Timestamp as Instant;
 use jiff::tz::TimeZone;
 
 use crate::cli::args::{Color, Reading, TimeFormat};
-use crate::cli::output::{column, shorten, visible};
+use crate::cli::output::{column, shorten, visible, wrap};
 use crate::findings::{Finding, Severity};
 use crate::model::http::HttpStart;
 use crate::model::stats::COUNTERS;
@@ -21,8 +21,13 @@ use crate::story::{Report, Row};
 const ROW: usize = 5;
 const DELTA: usize = 9;
 const KIND: usize = 6;
-/// Widest column of the two ends.
-const WIDEST_ENDS: usize = 47;
+/// Column of the two ends: room for IPv4, and on wide terminals for most of IPv6.
+const ENDS: usize = 34;
+const WIDE_ENDS: usize = 60;
+/// From this width on the ends get the wide column.
+const WIDE: usize = 180;
+/// Where the text of a labelled line begins.
+const INDENT: usize = 11;
 /// Width where the output is no terminal: nothing is shortened.
 const UNLIMITED: usize = 4096;
 
@@ -94,7 +99,7 @@ impl Screen {
     }
 
     fn ends_width(&self) -> usize {
-        (self.width / 3).clamp(20, WIDEST_ENDS)
+        if self.width >= WIDE { WIDE_ENDS } else { ENDS }
     }
 
     /// The names of the columns, and the day where times are times of day.
@@ -150,7 +155,12 @@ impl Screen {
     }
 
     fn line(&mut self, label: &str, text: &str) -> io::Result<()> {
-        writeln!(self.out, "{BOLD}{label:<10}{BOLD:#} {}", visible(text))
+        let text = visible(text);
+        for (index, line) in wrap(&text, self.width.saturating_sub(INDENT)).into_iter().enumerate() {
+            let label = if index == 0 { label } else { "" };
+            writeln!(self.out, "{BOLD}{label:<10}{BOLD:#} {line}")?;
+        }
+        Ok(())
     }
 
     fn capture(&mut self, report: &Report) -> io::Result<()> {

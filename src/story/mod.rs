@@ -15,7 +15,7 @@ pub mod transactions;
 
 use std::sync::Arc;
 
-use crate::model::tls::TlsSession;
+use crate::model::tls::{TlsEvent, TlsSession};
 use crate::model::{
     At, Counter, Direction, FlowKey, Limits, Message, Observation, PacketNo, Payload, Recent, Stats, TcpEvent,
     TransportKind,
@@ -180,7 +180,12 @@ impl Story {
     pub fn next_row(&mut self) -> Option<Row> {
         let row = self.queue.pop(self.last.map(|last| last.time))?;
         let begins = row.flow.and_then(|flow| self.flows.peek(&flow.key)).is_some_and(|flow| flow.first == row.began);
-        if (begins || matches!(row.message, Message::Lost(_))) && self.cited.len() < self.limits.remembered {
+        let cited = match &row.message {
+            Message::Lost(_) => true,
+            Message::Tls(event) => matches!(**event, TlsEvent::ClientHello(_) | TlsEvent::NotOpened(_)),
+            _ => begins,
+        };
+        if cited && self.cited.len() < self.limits.remembered {
             self.cited.push((row.at.packet, row.number));
         }
         Some(row)

@@ -7,7 +7,7 @@ use crate::model::dns::{DnsMessage, rcode_name};
 use crate::model::http::{HttpMessage, HttpStart};
 use crate::model::sip::{SipMessage, StartLine};
 use crate::model::tls::{Certificate, CipherSuite, TlsEvent, TlsVersion};
-use crate::model::{Direction, Loss, LossCause, Message, Span, TcpEvent};
+use crate::model::{Direction, Loss, LossCause, Message, Span, TcpEvent, Timestamp};
 use crate::story::names::Origin;
 use crate::story::row::Row;
 
@@ -26,7 +26,7 @@ pub fn summary(row: &Row) -> String {
             let _ = write!(text, "{} for a datagram to {about}", icmp_reason(*icmp_type, *icmp_code, *v6));
         }
         Message::Sip(message) => sip(message, &mut text),
-        Message::Tls(event) => tls(event, row.direction, &mut text),
+        Message::Tls(event) => tls(event, row, &mut text),
         Message::Http(message) => http(message, &mut text),
         Message::TlsSession(_) | Message::Payload(_) => {}
         Message::Lost(loss) => lost(loss, row.direction, &mut text),
@@ -156,8 +156,8 @@ fn sip(message: &SipMessage, text: &mut String) {
     }
 }
 
-fn tls(event: &TlsEvent, direction: Direction, text: &mut String) {
-    let side = if direction == Direction::Out { "client" } else { "server" };
+fn tls(event: &TlsEvent, row: &Row, text: &mut String) {
+    let side = if row.direction == Direction::Out { "client" } else { "server" };
     let _ = match event {
         TlsEvent::ClientHello(hello) => {
             let name = hello.sni.as_ref().map(|name| format!(" for {name}")).unwrap_or_default();
@@ -177,7 +177,7 @@ fn tls(event: &TlsEvent, direction: Direction, text: &mut String) {
             write!(text, "hello: {}, {}{extended}", TlsVersion(hello.version), CipherSuite(hello.suite))
         }
         TlsEvent::Certificate(chain) => {
-            let own = chain.first().map(certificate).unwrap_or_default();
+            let own = chain.first().map(|own| certificate(own, row.at.time)).unwrap_or_default();
             let more = chain.len().saturating_sub(1);
             write!(text, "certificate of the {side}: {own}, {more} more in the chain")
         }
@@ -203,11 +203,18 @@ fn tls(event: &TlsEvent, direction: Direction, text: &mut String) {
     };
 }
 
-/// A certificate in a few words.
-fn certificate(certificate: &Certificate) -> String {
+/// A certificate in a few words; whether it is valid is judged at `now`, the time of the capture.
+fn certificate(certificate: &Certificate, now: Timestamp) -> String {
     let signed =
         if certificate.self_signed { "self-signed".to_owned() } else { format!("issued by {}", certificate.issuer) };
-    format!("{} ({signed}, {} {} bits)", certificate.subject, certificate.key_kind, certificate.key_bits)
+    let valid = if now > certificate.not_after {
+        ", expired"
+    } else if now < certificate.not_before {
+        ", not valid yet"
+    } else {
+        ""
+    };
+    format!("{} ({signed}, {} {} bits{valid})", certificate.subject, certificate.key_kind, certificate.key_bits)
 }
 
 fn http(message: &HttpMessage, text: &mut String) {
