@@ -10,7 +10,7 @@ use crate::cli::output::visible;
 use crate::cli::run::Run;
 use crate::cli::{Failure, Outcome, output};
 use crate::crypto::{KeyStore, RsaKey};
-use crate::model::tls::TlsSession;
+use crate::model::tls::{KeySource, NotOpened, TlsSession};
 use crate::wire::keylog;
 
 /// Most bad lines of a key log that are told one by one.
@@ -90,6 +90,17 @@ pub fn keys(options: &Keys) -> Result<Outcome, Failure> {
             print(format!("  {label:<14} {text}"))?;
         }
     }
+    for (flow, at, flight) in &report.inner_sessions {
+        print(format!("flow {}  inside TLS-DSK, complete with frame {}", flow.number, at.frame.0))?;
+        if let (Some(version), Some(suite)) = (flight.version, flight.suite) {
+            print(format!("  {:<14} {version}, {suite}", "parameters"))?;
+        }
+        if let Some(certificate) = &flight.certificate {
+            print(format!("  {:<14} {}, issued by {}", "client", certificate.subject, certificate.issuer))?;
+        }
+        let (label, text) = opened(flight.opened.as_ref(), flight.not_opened.as_ref());
+        print(format!("  {label:<14} {text}"))?;
+    }
     for name in &report.unused_keys {
         print(format!("{name}: opened nothing"))?;
     }
@@ -111,10 +122,15 @@ fn details(session: &TlsSession) -> Vec<(&'static str, String)> {
     if let Some(random) = &session.client_random {
         lines.push(("client random", random.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()));
     }
-    lines.push(match (&session.opened, &session.not_opened) {
+    lines.push(opened(session.opened.as_ref(), session.not_opened.as_ref()));
+    lines
+}
+
+/// What opened a session, or why nothing did.
+fn opened(source: Option<&KeySource>, why: Option<&NotOpened>) -> (&'static str, String) {
+    match (source, why) {
         (Some(source), _) => ("opened with", source.to_string()),
         (None, Some(why)) => ("closed", why.to_string()),
         (None, None) => ("closed", "the handshake did not end".to_owned()),
-    });
-    lines
+    }
 }

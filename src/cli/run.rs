@@ -6,6 +6,7 @@ use crate::capture::{Inputs, Next, Source, secrets_in};
 use crate::cli::args::Reading;
 use crate::cli::progress::Progress;
 use crate::cli::{Failure, keys, output};
+use crate::crypto::KeyStore;
 use crate::engine::{Engine, Options};
 use crate::findings::{self, Finding};
 use crate::model::{At, Counter, Direction, FlowKey, Limits, Payload, Ports};
@@ -18,6 +19,8 @@ pub struct Run {
     names: Vec<String>,
     progress: Progress,
     ended: bool,
+    keys: KeyStore,
+    piped: bool,
 }
 
 impl Run {
@@ -33,7 +36,13 @@ impl Run {
         for lines in secrets_in(&sources)? {
             keys::add_lines(&mut keys, "the capture", &lines);
         }
-        let inputs = Inputs::open(sources)?;
+        let piped = sources.contains(&Source::Stdin);
+        let mut inputs = Inputs::open(sources)?;
+        if piped {
+            for lines in inputs.take_key_logs() {
+                keys::add_lines(&mut keys, "the capture", &lines);
+            }
+        }
         let mut ports = Ports::default();
         for &(port, kind) in &reading.decode_as {
             ports.decode_as(port, kind);
@@ -43,13 +52,13 @@ impl Run {
             ports,
             limits,
             watch: reading.watch.clone(),
-            keys: Arc::new(keys),
+            keys: Arc::new(keys.clone()),
             followed,
             without_sieve: false,
         });
         engine.name_inputs(&names);
         let progress = Progress::new(show_progress && !reading.no_progress, total);
-        Ok(Self { inputs, engine, names, progress, ended: false })
+        Ok(Self { inputs, engine, names, progress, ended: false, keys, piped })
     }
 
     /// The next row; `None` when all inputs are read and all rows have left.
@@ -62,7 +71,11 @@ impl Run {
                 return None;
             }
             match self.inputs.advance() {
-                Some(Next::Packet(packet)) => self.engine.push(&packet),
+                Some(Next::Packet(packet)) => {
+                    let frame = packet.at.frame.0;
+                    self.engine.push(&packet);
+                    self.late_secrets(frame);
+                }
                 Some(Next::Damaged(input, after, damage)) => {
                     let name = self.names.get(usize::from(input.0)).cloned().unwrap_or_default();
                     let what = damage.to_string();
@@ -81,6 +94,23 @@ impl Run {
             }
             self.progress.update(|| self.inputs.read_bytes());
         }
+    }
+
+    /// Secrets of a pipe count from where they stand on; a file was searched for them before.
+    fn late_secrets(&mut self, frame: u64) {
+        if !self.piped {
+            return;
+        }
+        let found = self.inputs.take_key_logs();
+        if found.is_empty() {
+            return;
+        }
+        for lines in found {
+            keys::add_lines(&mut self.keys, "the capture", &lines);
+        }
+        self.engine.set_keys(Arc::new(self.keys.clone()));
+        let what = "secrets come too late for sessions that began before; give a file, which is read twice";
+        self.progress.suspend(|| output::complain(&format!("standard input, before packet {frame}: {what}")));
     }
 
     /// Bytes of the followed flow that came since the last call.

@@ -16,6 +16,7 @@ use crate::model::dns::{DnsMessage, Record};
 use crate::model::sip::SipMessage;
 use crate::story::Row;
 use crate::story::fields::{FIELDS, Value};
+use crate::story::tls_dsk::Flight;
 
 const BOLD: Style = Style::new().bold();
 /// Bytes of a line of a body that is no text.
@@ -59,12 +60,37 @@ fn print(row: &Row, color: Color) -> io::Result<()> {
         };
         writeln!(out, "{BOLD}{:<14}{BOLD:#} {}", field.name, visible(&text))?;
     }
+    if let Some(flight) = &row.flight {
+        flight_lines(flight)
+            .into_iter()
+            .try_for_each(|line| writeln!(out, "{BOLD}{:<14}{BOLD:#} {}", "", visible(&line)))?;
+    }
     match &row.message {
         Message::Sip(message) => sip(message, &mut out)?,
         Message::Dns(message) => dns(message, &mut out)?,
         _ => {}
     }
     out.flush()
+}
+
+/// What the handshake inside the authentication token says.
+fn flight_lines(flight: &Flight) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let (Some(version), Some(suite)) = (flight.version, flight.suite) {
+        lines.push(format!("inside: {version}, {suite}"));
+    }
+    if let Some(certificate) = &flight.certificate {
+        lines.push(format!("certificate: {}, issued by {}", certificate.subject, certificate.issuer));
+        let (from, until) = (rfc3339(certificate.not_before), rfc3339(certificate.not_after));
+        lines.push(format!("valid from {from} until {until}"));
+    }
+    if let Some(source) = &flight.opened {
+        lines.push(format!("opened with {source}: signatures can be checked"));
+    }
+    if let Some(why) = &flight.not_opened {
+        lines.push(format!("closed: {why}"));
+    }
+    lines
 }
 
 fn sip(message: &SipMessage, out: &mut impl io::Write) -> io::Result<()> {

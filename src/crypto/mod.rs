@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of packets, files or protocols' state: a key is looked up by what a handshake shows.
 
+pub mod dsk;
 pub mod master;
 pub mod prf;
 pub mod rsa_key;

@@ -24,10 +24,10 @@ impl Place {
 type SecretId = (SecretLabel, Box<[u8]>);
 
 /// The keys.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct KeyStore {
-    secrets: HashMap<SecretId, (Secret, Place)>,
-    rsa: Vec<RsaKey>,
+    secrets: HashMap<SecretId, (Arc<Secret>, Place)>,
+    rsa: Vec<Arc<RsaKey>>,
     has_key_log: bool,
     files: Vec<Arc<str>>,
 }
@@ -37,7 +37,7 @@ impl KeyStore {
     pub fn add_secret(&mut self, label: SecretLabel, id: &[u8], secret: Vec<u8>, file: &Arc<str>, line: u32) {
         self.has_key_log = true;
         let place = Place { file: file.clone(), line };
-        self.secrets.entry((label, id.into())).or_insert_with(|| (Secret::new(secret), place));
+        self.secrets.entry((label, id.into())).or_insert_with(|| (Arc::new(Secret::new(secret)), place));
     }
 
     /// A key log was given, even if it has no line that fits anything.
@@ -53,7 +53,7 @@ impl KeyStore {
 
     /// Adds an RSA private key.
     pub fn add_rsa(&mut self, key: RsaKey) {
-        self.rsa.push(key);
+        self.rsa.push(Arc::new(key));
     }
 
     /// The secret of that label and id, and where it came from.
@@ -77,11 +77,11 @@ impl KeyStore {
 
     /// The RSA key whose public part a certificate has.
     pub fn rsa_for(&self, modulus: &[u8]) -> Option<&RsaKey> {
-        self.rsa.iter().find(|key| !modulus.is_empty() && key.modulus() == modulus)
+        self.rsa.iter().map(|key| &**key).find(|key| !modulus.is_empty() && key.modulus() == modulus)
     }
 
     /// The RSA keys.
-    pub fn rsa_keys(&self) -> &[RsaKey] {
+    pub fn rsa_keys(&self) -> &[Arc<RsaKey>] {
         &self.rsa
     }
 

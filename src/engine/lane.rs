@@ -35,6 +35,11 @@ impl Lane {
         }
     }
 
+    /// From now on these keys count.
+    pub fn set_keys(&mut self, keys: Arc<KeyStore>) {
+        self.keys = keys;
+    }
+
     /// Takes a packet; `wanted` where a port, an address or the user asks for its flow.
     pub fn push(&mut self, packet: &Packet<'_>, wanted: bool, out: &mut Vec<Observation>) {
         match packet::decode(packet, wanted) {

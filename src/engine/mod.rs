@@ -54,8 +54,8 @@ impl Engine {
         Self {
             sieve: Sieve::new(ports.clone(), &watch, &limits),
             lane: Lane::new(ports, limits.clone(), keys.clone(), followed),
+            story: Story::new(limits, keys.clone()),
             keys,
-            story: Story::new(limits),
             observations: Vec::new(),
             stats: Stats::default(),
             swept: None,
@@ -123,11 +123,24 @@ impl Engine {
     /// Key files that opened nothing.
     fn unused_keys(&self, report: &Report) -> Vec<String> {
         let used = |name: &str| {
-            let sources = report.tls_sessions.iter().filter_map(|(_, session)| session.opened.as_deref());
-            sources.into_iter().any(|source| source.contains(name))
+            let outer = report.tls_sessions.iter().filter_map(|(_, session)| session.opened.as_deref());
+            let inner = report.inner_sessions.iter().filter_map(|(.., flight)| flight.opened.as_deref());
+            outer.chain(inner).any(|source| source.contains(name))
         };
         let files = self.keys.files().into_iter().filter(|file| !used(file));
         files.map(ToString::to_string).collect()
+    }
+
+    /// The sessions inside TLS-DSK authentication.
+    pub const fn tls_dsk(&self) -> &crate::story::tls_dsk::TlsDsk {
+        self.story.tls_dsk()
+    }
+
+    /// From now on these keys count. Sessions that began before may stay closed.
+    pub fn set_keys(&mut self, keys: Arc<KeyStore>) {
+        self.lane.set_keys(keys.clone());
+        self.story.set_keys(keys.clone());
+        self.keys = keys;
     }
 
     /// Bytes of the followed flow that came since the last call.

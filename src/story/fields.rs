@@ -207,6 +207,9 @@ pub static FIELDS: &[Field] = &[
         TlsEvent::Alert(Some(alert)) => text(alert.name()),
         _ => None,
     }),
+    field("tls_dsk", "messages of the TLS handshake inside the authentication token", |row| {
+        Some(Value::Texts(row.flight.as_ref()?.messages.clone()))
+    }),
     field("tcp_event", "open, refused, unanswered, unreachable, reset, closed", |row| match &row.message {
         Message::Tcp(event) => text(event.name()),
         _ => None,

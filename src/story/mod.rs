@@ -11,10 +11,12 @@ pub mod queue;
 pub mod report;
 pub mod row;
 pub mod summary;
+pub mod tls_dsk;
 pub mod transactions;
 
 use std::sync::Arc;
 
+use crate::crypto::KeyStore;
 use crate::model::tls::{TlsEvent, TlsSession};
 use crate::model::{
     At, Counter, Direction, FlowKey, Limits, Message, Observation, PacketNo, Payload, Recent, Stats, TcpEvent,
@@ -22,6 +24,7 @@ use crate::model::{
 };
 use names::Names;
 use queue::Queue;
+use tls_dsk::{Flight, TlsDsk};
 use transactions::Transactions;
 
 pub use report::{Damage, FlowReport, Report};
@@ -33,6 +36,8 @@ pub struct Story {
     inputs: Vec<Arc<str>>,
     names: Names,
     transactions: Transactions,
+    keys: Arc<KeyStore>,
+    tls_dsk: TlsDsk,
     flows: Recent<FlowKey, FlowReport>,
     flow_count: u32,
     told: Vec<FlowReport>,
@@ -44,6 +49,7 @@ pub struct Story {
     losses: Vec<At>,
     tls_sessions: Vec<(RowFlow, TlsSession)>,
     payloads: Vec<(At, Direction, Payload)>,
+    inner_sessions: Vec<(RowFlow, At, Flight)>,
     cited: Vec<(PacketNo, u64)>,
     forgotten: u64,
 }
@@ -53,8 +59,10 @@ const MOST_CITED: usize = 16;
 
 impl Story {
     /// A story in which nothing has happened.
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: Limits, keys: Arc<KeyStore>) -> Self {
         Self {
+            keys,
+            tls_dsk: TlsDsk::new(limits.remembered),
             inputs: Vec::new(),
             names: Names::new(limits.remembered),
             transactions: Transactions::new(limits.remembered),
@@ -69,6 +77,7 @@ impl Story {
             losses: Vec::new(),
             tls_sessions: Vec::new(),
             payloads: Vec::new(),
+            inner_sessions: Vec::new(),
             cited: Vec::new(),
             forgotten: 0,
             limits,
@@ -130,6 +139,16 @@ impl Story {
         self.tls_sessions.push((RowFlow { number, key }, session));
     }
 
+    /// The sessions inside TLS-DSK authentication.
+    pub const fn tls_dsk(&self) -> &TlsDsk {
+        &self.tls_dsk
+    }
+
+    /// From now on these keys count, too.
+    pub fn set_keys(&mut self, keys: Arc<KeyStore>) {
+        self.keys = keys;
+    }
+
     /// Bytes of the followed flow that came since the last call.
     pub fn take_payloads(&mut self) -> Vec<(At, Direction, Payload)> {
         std::mem::take(&mut self.payloads)
@@ -163,6 +182,15 @@ impl Story {
             Message::Sip(message) => {
                 let (response_time, note) = self.transactions.message(&key, row.direction, row.at, message);
                 (row.rtt, row.note) = (response_time, note);
+                row.flight = self.tls_dsk.message(&key, row.direction, message, &self.keys).map(Box::new);
+                if let Some(flight) =
+                    row.flight.as_deref().filter(|flight| flight.opened.is_some() || flight.not_opened.is_some())
+                {
+                    let number = row.flow.map_or(0, |flow| flow.number);
+                    if self.inner_sessions.len() < self.limits.remembered {
+                        self.inner_sessions.push((RowFlow { number, key }, row.at, flight.clone()));
+                    }
+                }
             }
             Message::Icmp { .. } => self.names.unreachable(&key, row.at),
             Message::Tcp(event) => {
@@ -223,6 +251,7 @@ impl Story {
             cut: std::mem::take(&mut self.cut),
             losses: std::mem::take(&mut self.losses),
             tls_sessions: std::mem::take(&mut self.tls_sessions),
+            inner_sessions: std::mem::take(&mut self.inner_sessions),
             unused_keys: Vec::new(),
             cited: self.take_cited(),
             stats,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::model::{At, Defect, Direction, FlowKey, Message, Span};
 use crate::story::names::Origin;
+use crate::story::tls_dsk::Flight;
 
 /// Which conversation a row belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +42,8 @@ pub struct Row {
     pub note: Option<&'static str>,
     /// How the server of a connection was found; on the row with which the connection begins.
     pub origin: Option<Origin>,
+    /// What the message carries of the handshake inside TLS-DSK authentication.
+    pub flight: Option<Box<Flight>>,
     /// The sign-in attempt it belongs to.
     pub login: Option<u32>,
     /// The step of that attempt.
@@ -65,6 +68,7 @@ impl Row {
             rtt: None,
             note: None,
             origin: None,
+            flight: None,
             login: None,
             step: None,
             findings: Vec::new(),

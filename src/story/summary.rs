@@ -34,6 +34,9 @@ pub fn summary(row: &Row) -> String {
             let _ = write!(text, "{}: {} (at byte {})", defect.layer, defect.what, defect.offset);
         }
     }
+    if let Some(flight) = &row.flight {
+        let _ = write!(text, " — TLS-DSK: {}", flight.messages.join(", "));
+    }
     if let Some(note) = row.note {
         let _ = write!(text, " ({note})");
     }

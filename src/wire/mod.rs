@@ -3,6 +3,7 @@
 //! A parser takes the bytes of its protocol and returns what it could read together with what was
 //! wrong ([`crate::model::Defect`]); it never panics and never loops without consuming.
 
+pub mod auth;
 pub mod bytes;
 pub mod certificate;
 pub mod dns;

@@ -233,6 +233,9 @@ fn start_line(whole: &[u8], line: &[u8]) -> Option<StartLine> {
     Some(StartLine::Request { method: extent(whole, method), uri: extent(whole, uri) })
 }
 
+/// Most defects that are told of one message.
+const MOST_DEFECTS: usize = 16;
+
 /// Where the parts of a message's head stand.
 #[derive(Clone, Debug)]
 pub struct Head {
@@ -261,13 +264,17 @@ pub fn parse_head(bytes: &[u8]) -> Option<Head> {
             continue;
         }
         let Some((name, value)) = split_field(line) else {
-            head.defects.push(Defect::new("SIP", offset, "header line without a colon"));
+            if head.defects.len() < MOST_DEFECTS {
+                head.defects.push(Defect::new("SIP", offset, "header line without a colon"));
+            }
             continue;
         };
         let field = HeaderField { id: header_name(name), name: extent(bytes, name), value: extent(bytes, value) };
         if field.id == HeaderName::ContentLength {
             let number = content_length(value);
-            if number.is_none() {
+            if head.defects.len() >= MOST_DEFECTS {
+                // Enough is said of this message.
+            } else if number.is_none() {
                 head.defects.push(Defect::new("SIP", offset, "Content-Length is no number"));
             } else if lengths > 0 && number != head.content_length {
                 head.defects.push(Defect::new("SIP", offset, "several Content-Length that differ"));
