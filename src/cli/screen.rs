@@ -14,9 +14,12 @@ use crate::model::http::HttpStart;
 use crate::model::stats::COUNTERS;
 use crate::model::tls::TlsEvent;
 use crate::model::{Counter, Direction, Message, TcpEvent, Timestamp, TransportKind};
+use crate::story::login::{Login, LoginOutcome, LoginStep, StepOutcome};
 use crate::story::summary::{duration, summary};
 use crate::story::{Report, Row};
 
+/// Most sign-ins that are told in full.
+const MOST_LOGINS: usize = 20;
 /// Widths of the fixed columns.
 const ROW: usize = 5;
 const DELTA: usize = 9;
@@ -150,6 +153,7 @@ impl Screen {
         self.capture(report)?;
         self.contents(report)?;
         self.unused(report)?;
+        self.logins(report)?;
         self.findings(report, findings)?;
         self.out.flush()
     }
@@ -216,6 +220,60 @@ impl Screen {
         Ok(())
     }
 
+    fn logins(&mut self, report: &Report) -> io::Result<()> {
+        for login in report.logins.iter().take(MOST_LOGINS) {
+            writeln!(self.out)?;
+            let style = match login.outcome() {
+                LoginOutcome::SignedIn => GOOD,
+                LoginOutcome::Failed => BAD,
+                LoginOutcome::Incomplete => MIND,
+            };
+            let label = format!("Sign-in {}", login.id);
+            self.line(&label, &head(login))?;
+            let outcome = match (login.outcome(), login.registered) {
+                (LoginOutcome::SignedIn, Some(at)) => {
+                    format!("signed in after {}", duration(at.time.since(login.began.time)))
+                }
+                (LoginOutcome::Failed, _) => "failed".to_owned(),
+                _ => "the capture does not show how it ended".to_owned(),
+            };
+            writeln!(self.out, "{:<10} {style}{outcome}{style:#}", "")?;
+            for step in &login.steps {
+                self.step(login, step)?;
+            }
+        }
+        let more = report.logins.len().saturating_sub(MOST_LOGINS);
+        if more > 0 {
+            writeln!(self.out)?;
+            self.line("", &format!("{more} more sign-ins; --json has them all"))?;
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, login: &Login, step: &LoginStep) -> io::Result<()> {
+        let style = match step.outcome {
+            StepOutcome::Ok => GOOD,
+            StepOutcome::Failed => BAD,
+            StepOutcome::Unanswered | StepOutcome::Info => MIND,
+        };
+        let offset = step.began.time.since(login.began.time).as_secs_f64();
+        let detail: Vec<_> = step
+            .detail
+            .iter()
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(name, value)| format!("{name} {value}"))
+            .collect();
+        let text = if detail.is_empty() {
+            step.kind.title().to_owned()
+        } else {
+            format!("{}: {}", step.kind.title(), detail.join(", "))
+        };
+        let text = visible(&text);
+        let text = shorten(&text, self.width.saturating_sub(45).max(20));
+        let outcome = column(step.outcome.name(), 10);
+        writeln!(self.out, "{offset:>10.3} {style}{outcome}{style:#} {:<25} {text}", step.kind.id())
+    }
+
     fn findings(&mut self, report: &Report, findings: &[Finding]) -> io::Result<()> {
         for finding in findings {
             let style = match finding.severity {
@@ -224,10 +282,11 @@ impl Screen {
                 Severity::Note => NEUTRAL,
             };
             let severity = finding.severity.name();
+            let root = if finding.root_cause { " — this is why the sign-in failed" } else { "" };
             writeln!(self.out)?;
             writeln!(
                 self.out,
-                "{style}{severity:<10}{style:#} {BOLD}{}{BOLD:#} [{}]",
+                "{style}{severity:<10}{style:#} {BOLD}{}{BOLD:#} [{}]{root}",
                 finding.rule.title, finding.rule.id
             )?;
             self.line("  seen", &format!("{}{}", finding.what, evidence(report, finding)))?;
@@ -236,6 +295,17 @@ impl Screen {
         }
         Ok(())
     }
+}
+
+/// Who, from where, to which server.
+fn head(login: &Login) -> String {
+    let user = login.user.as_deref().unwrap_or("an unknown user");
+    let server = login.connection().map_or_else(String::new, |connection| {
+        let host = connection.host.as_ref().map(|host| format!("{host} ")).unwrap_or_default();
+        format!(" to {host}({})", connection.flow.server)
+    });
+    let scheme = login.scheme.as_ref().map(|scheme| format!(", {scheme}")).unwrap_or_default();
+    format!("{user} from {}{server}{scheme}, {}", login.client, login.location())
 }
 
 /// The rows or frames that show a finding.

@@ -53,8 +53,8 @@ impl Engine {
         let Options { ports, limits, watch, keys, followed, without_sieve } = options;
         Self {
             sieve: Sieve::new(ports.clone(), &watch, &limits),
-            lane: Lane::new(ports, limits.clone(), keys.clone(), followed),
-            story: Story::new(limits, keys.clone()),
+            lane: Lane::new(ports.clone(), limits.clone(), keys.clone(), followed),
+            story: Story::new(limits, ports, keys.clone()),
             keys,
             observations: Vec::new(),
             stats: Stats::default(),

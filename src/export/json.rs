@@ -9,7 +9,8 @@ use crate::findings::Finding;
 use crate::model::dns::rcode_name;
 use crate::model::stats::COUNTERS;
 use crate::model::tls::{Certificate, TlsSession};
-use crate::model::{Counter, TransportKind};
+use crate::model::{At, Counter, TransportKind};
+use crate::story::login::{Login, LoginStep};
 use crate::story::names::{Lookup, Origin};
 use crate::story::{FlowReport, Report, Row};
 
@@ -51,7 +52,7 @@ impl Export for JsonReport {
                 "not_opened": flight.not_opened.as_ref().map(ToString::to_string),
             })).collect::<Vec<_>>(),
             "unused_keys": report.unused_keys,
-            "logins": [],
+            "logins": report.logins.iter().map(login).collect::<Vec<_>>(),
             "findings": findings.iter().map(|found| finding(found, report)).collect::<Vec<_>>(),
             "unanswered": report.unanswered.iter().map(|request| json!({
                 "method": request.method,
@@ -119,6 +120,40 @@ fn flow(flow: &FlowReport) -> Json {
     })
 }
 
+fn login(login: &Login) -> Json {
+    let connection = login.connection();
+    let after = |at: Option<At>| at.map(|at| at.time.since(login.began.time).as_secs_f64());
+    json!({
+        "id": login.id,
+        "user": login.user,
+        "client_ip": login.client.to_string(),
+        "began": rfc3339(login.began.time),
+        "ended": rfc3339(login.ended.time),
+        "outcome": login.outcome().name(),
+        "location": login.location(),
+        "server_name": connection.and_then(|connection| connection.host.as_deref()),
+        "server_ip": connection.map(|connection| connection.flow.server.ip().to_string()),
+        "server_port": connection.map(|connection| connection.flow.server.port()),
+        "auth_scheme": login.scheme,
+        "registered_after_s": after(login.registered),
+        "ready_after_s": after(login.ready),
+        "steps": login.steps.iter().map(step).collect::<Vec<_>>(),
+    })
+}
+
+fn step(step: &LoginStep) -> Json {
+    let detail = step.detail.iter().map(|(name, value)| ((*name).to_owned(), Json::from(value.as_str())));
+    json!({
+        "id": step.kind.id(),
+        "title": step.kind.title(),
+        "outcome": step.outcome.name(),
+        "began": rfc3339(step.began.time),
+        "duration_s": step.ended.time.since(step.began.time).as_secs_f64(),
+        "frames": step.evidence.iter().map(|at| at.frame.0).collect::<Vec<_>>(),
+        "detail": Json::Object(detail.collect()),
+    })
+}
+
 fn tls_session(flow: u32, session: &TlsSession) -> Json {
     let [client, server] = session.data;
     json!({
@@ -177,7 +212,8 @@ fn finding(finding: &Finding, report: &Report) -> Json {
         "fix": finding.rule.fix,
         "rows": rows,
         "frames": finding.evidence.iter().map(|at| at.frame.0).collect::<Vec<_>>(),
-        "root_cause": false,
+        "login": finding.login,
+        "root_cause": finding.root_cause,
     })
 }
 

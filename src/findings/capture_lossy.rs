@@ -21,5 +21,5 @@ fn check(rule: &'static Rule, report: &Report) -> Vec<Finding> {
     let bytes: u64 = lossy.iter().map(|flow| flow.lost_bytes).fold(0, u64::saturating_add);
     let flows = if lossy.len() == 1 { "one connection".to_owned() } else { format!("{} connections", lossy.len()) };
     let what = format!("{bytes} bytes of {flows} are not in the capture");
-    vec![Finding { rule, severity: Severity::Warning, what, evidence: report.losses.clone() }]
+    vec![Finding::new(rule, Severity::Warning, what, report.losses.clone())]
 }

@@ -22,7 +22,7 @@ fn check(rule: &'static Rule, report: &Report) -> Vec<Finding> {
         count => format!("of {count} connections only one direction is in the capture"),
     };
     let evidence = one_sided.iter().take(16).map(|flow| flow.first).collect();
-    vec![Finding { rule, severity: Severity::Warning, what, evidence }]
+    vec![Finding::new(rule, Severity::Warning, what, evidence)]
 }
 
 /// Messages one way only, and nothing of the other side even in the handshake.

@@ -26,5 +26,5 @@ fn check(rule: &'static Rule, report: &Report) -> Vec<Finding> {
         count => format!("{count} connections began before the capture"),
     };
     let evidence = late.iter().take(16).map(|flow| flow.first).collect();
-    vec![Finding { rule, severity: Severity::Note, what, evidence }]
+    vec![Finding::new(rule, Severity::Note, what, evidence)]
 }

@@ -19,7 +19,7 @@ fn check(rule: &'static Rule, report: &Report) -> Vec<Finding> {
             .after
             .map_or_else(|| "before its first packet".to_owned(), |at| format!("after packet {}", at.frame.0));
         let what = format!("{} cannot be read on {after}: {}", damage.name, damage.what);
-        Finding { rule, severity: Severity::Warning, what, evidence: damage.after.into_iter().collect() }
+        Finding::new(rule, Severity::Warning, what, damage.after.into_iter().collect())
     });
     found.collect()
 }

@@ -23,14 +23,14 @@ fn check(rule: &'static Rule, report: &Report) -> Vec<Finding> {
     for (flow, session) in bad {
         let why = session.not_opened.as_ref().map(ToString::to_string).unwrap_or_default();
         let what = format!("the session with {}: {why}", flow.key.server);
-        found.push(Finding { rule, severity: Severity::Warning, what, evidence: session.began.into_iter().collect() });
+        found.push(Finding::new(rule, Severity::Warning, what, session.began.into_iter().collect()));
     }
     if found.is_empty() && !report.tls_sessions.is_empty() {
         let evidence: Vec<_> = report.tls_sessions.iter().filter_map(|(_, session)| session.began).take(16).collect();
         for name in &report.unused_keys {
             // A file for the sessions inside TLS-DSK, or for another capture, is no harm.
             let what = format!("{name} opened none of the TLS sessions");
-            found.push(Finding { rule, severity: Severity::Note, what, evidence: evidence.clone() });
+            found.push(Finding::new(rule, Severity::Note, what, evidence.clone()));
         }
     }
     found

@@ -24,7 +24,7 @@ fn check(rule: &'static Rule, report: &Report) -> Vec<Finding> {
         count => format!("{count} sessions are closed, the first one with {}: {why}", flow.key.server),
     };
     let evidence = closed.iter().take(16).filter_map(|(_, session)| session.began).collect();
-    vec![Finding { rule, severity: Severity::Warning, what, evidence }]
+    vec![Finding::new(rule, Severity::Warning, what, evidence)]
 }
 
 /// Carried data that nobody can read, where SIP is expected or a key would help.

@@ -3,16 +3,27 @@
 //! A rule is one file; [`RULES`] lists them in the order in which they are shown. Every finding names
 //! the packets that show it, or the damage that an input has.
 
+mod auth_rejected;
 mod capture_lossy;
 mod capture_one_sided;
 mod capture_starts_late;
 mod capture_truncated;
+mod dns_no_records;
+mod dns_srv_foreign_domain;
 mod key_does_not_fit;
 mod keys_missing;
+mod remote_access_denied;
+mod server_unavailable;
+mod sip_rejected;
 mod snaplen_cut;
+mod tcp_no_answer;
+mod tcp_refused;
+mod tls_untrusted_certificate;
+mod user_not_found;
 
 use crate::model::At;
 use crate::story::Report;
+use crate::story::login::{Login, LoginOutcome};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,6 +58,22 @@ pub struct Finding {
     pub what: String,
     /// The packets that show it.
     pub evidence: Vec<At>,
+    /// The sign-in attempt it is about.
+    pub login: Option<u32>,
+    /// It explains why that attempt failed.
+    pub root_cause: bool,
+}
+
+impl Finding {
+    /// About the capture, or about no attempt in particular.
+    pub fn new(rule: &'static Rule, severity: Severity, what: String, evidence: Vec<At>) -> Self {
+        Self { rule, severity, what, evidence, login: None, root_cause: false }
+    }
+
+    /// About a sign-in attempt.
+    pub fn about(login: &Login, rule: &'static Rule, severity: Severity, what: String, evidence: Vec<At>) -> Self {
+        Self { login: Some(login.id), ..Self::new(rule, severity, what, evidence) }
+    }
 }
 
 /// A rule, and its explanation.
@@ -73,6 +100,16 @@ impl std::fmt::Debug for Rule {
 
 /// In the order in which findings are shown.
 pub static RULES: &[&Rule] = &[
+    &dns_no_records::RULE,
+    &dns_srv_foreign_domain::RULE,
+    &tcp_no_answer::RULE,
+    &tcp_refused::RULE,
+    &tls_untrusted_certificate::RULE,
+    &auth_rejected::RULE,
+    &remote_access_denied::RULE,
+    &user_not_found::RULE,
+    &server_unavailable::RULE,
+    &sip_rejected::RULE,
     &keys_missing::RULE,
     &key_does_not_fit::RULE,
     &capture_truncated::RULE,
@@ -82,9 +119,17 @@ pub static RULES: &[&Rule] = &[
     &capture_starts_late::RULE,
 ];
 
-/// Runs every rule.
+/// Runs every rule. Of the errors about a failed attempt the first by the order of the rules, which is
+/// that of the layers, explains it.
 pub fn check(report: &Report) -> Vec<Finding> {
-    RULES.iter().flat_map(|rule| (rule.check)(rule, report)).collect()
+    let mut found: Vec<Finding> = RULES.iter().flat_map(|rule| (rule.check)(rule, report)).collect();
+    for login in report.logins.iter().filter(|login| login.outcome() == LoginOutcome::Failed) {
+        let errors = found.iter_mut().filter(|finding| finding.severity == Severity::Error);
+        if let Some(first) = errors.into_iter().find(|finding| finding.login == Some(login.id)) {
+            first.root_cause = true;
+        }
+    }
+    found
 }
 
 /// The rule of that id.

@@ -18,5 +18,5 @@ fn check(rule: &'static Rule, report: &Report) -> Vec<Finding> {
         return Vec::new();
     }
     let what = "packets of the connections analysed here are cut by the snap length".to_owned();
-    vec![Finding { rule, severity: Severity::Warning, what, evidence: report.cut.clone() }]
+    vec![Finding::new(rule, Severity::Warning, what, report.cut.clone())]
 }

@@ -6,10 +6,12 @@
 
 pub mod fields;
 pub mod filter;
+pub mod login;
 pub mod names;
 pub mod queue;
 pub mod report;
 pub mod row;
+pub mod steps;
 pub mod summary;
 pub mod tls_dsk;
 pub mod transactions;
@@ -19,9 +21,10 @@ use std::sync::Arc;
 use crate::crypto::KeyStore;
 use crate::model::tls::{TlsEvent, TlsSession};
 use crate::model::{
-    At, Counter, Direction, FlowKey, Limits, Message, Observation, PacketNo, Payload, Recent, Stats, TcpEvent,
+    At, Counter, Direction, FlowKey, Limits, Message, Observation, PacketNo, Payload, Ports, Recent, Stats, TcpEvent,
     TransportKind,
 };
+use login::Logins;
 use names::Names;
 use queue::Queue;
 use tls_dsk::{Flight, TlsDsk};
@@ -38,6 +41,7 @@ pub struct Story {
     transactions: Transactions,
     keys: Arc<KeyStore>,
     tls_dsk: TlsDsk,
+    logins: Logins,
     flows: Recent<FlowKey, FlowReport>,
     flow_count: u32,
     told: Vec<FlowReport>,
@@ -59,10 +63,11 @@ const MOST_CITED: usize = 16;
 
 impl Story {
     /// A story in which nothing has happened.
-    pub fn new(limits: Limits, keys: Arc<KeyStore>) -> Self {
+    pub fn new(limits: Limits, ports: Ports, keys: Arc<KeyStore>) -> Self {
         Self {
             keys,
             tls_dsk: TlsDsk::new(limits.remembered),
+            logins: Logins::new(ports, limits.remembered),
             inputs: Vec::new(),
             names: Names::new(limits.remembered),
             transactions: Transactions::new(limits.remembered),
@@ -124,6 +129,7 @@ impl Story {
         if matches!(row.message, Message::Lost(_)) && self.losses.len() < MOST_CITED {
             self.losses.push(at);
         }
+        row.attempt = self.logins.row(&row);
         row.elapsed = at.time.since(self.first.map_or(at.time, |first| first.time));
         self.queue.push(row);
     }
@@ -206,7 +212,11 @@ impl Story {
 
     /// The next row that is final, in order.
     pub fn next_row(&mut self) -> Option<Row> {
-        let row = self.queue.pop(self.last.map(|last| last.time))?;
+        let mut row = self.queue.pop(self.last.map(|last| last.time))?;
+        if let Some((attempt, step)) = row.attempt {
+            row.login = self.logins.number(attempt);
+            row.step = row.login.map(|_| step.id());
+        }
         let begins = row.flow.and_then(|flow| self.flows.peek(&flow.key)).is_some_and(|flow| flow.first == row.began);
         let cited = match &row.message {
             Message::Lost(_) => true,
@@ -234,7 +244,7 @@ impl Story {
     /// What the capture as a whole says.
     pub fn report(&mut self, mut stats: Stats) -> Report {
         stats.add(Counter::RowsLate, self.queue.late());
-        let forgotten = self.forgotten + self.names.forgotten() + self.transactions.forgotten();
+        let forgotten = self.forgotten + self.names.forgotten() + self.transactions.forgotten() + self.logins.dropped();
         stats.add(Counter::Forgotten, forgotten);
         let mut flows: Vec<_> = std::mem::take(&mut self.told);
         flows.extend(self.flows.drain().map(|(_, report)| report));
@@ -250,6 +260,7 @@ impl Story {
             damages: std::mem::take(&mut self.damages),
             cut: std::mem::take(&mut self.cut),
             losses: std::mem::take(&mut self.losses),
+            logins: self.logins.take(),
             tls_sessions: std::mem::take(&mut self.tls_sessions),
             inner_sessions: std::mem::take(&mut self.inner_sessions),
             unused_keys: Vec::new(),

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::model::{At, Defect, Direction, FlowKey, Message, Span};
+use crate::story::login::AttemptNo;
 use crate::story::names::Origin;
+use crate::story::steps::StepKind;
 use crate::story::tls_dsk::Flight;
 
 /// Which conversation a row belongs to.
@@ -44,6 +46,8 @@ pub struct Row {
     pub origin: Option<Origin>,
     /// What the message carries of the handshake inside TLS-DSK authentication.
     pub flight: Option<Box<Flight>>,
+    /// What may become a sign-in attempt, and its step.
+    pub attempt: Option<(AttemptNo, StepKind)>,
     /// The sign-in attempt it belongs to.
     pub login: Option<u32>,
     /// The step of that attempt.
@@ -69,6 +73,7 @@ impl Row {
             note: None,
             origin: None,
             flight: None,
+            attempt: None,
             login: None,
             step: None,
             findings: Vec::new(),

@@ -77,7 +77,9 @@ fn answers(message: &DnsMessage, text: &mut String) {
 /// A time as people read it: `0.4 ms`, `12 ms`, `3.20 s`.
 pub fn duration(span: Span) -> String {
     let seconds = span.as_secs_f64();
-    if seconds.abs() < 0.01 {
+    if seconds.abs() < 0.0001 {
+        format!("{:.0} µs", seconds * 1e6)
+    } else if seconds.abs() < 0.01 {
         format!("{:.1} ms", seconds * 1e3)
     } else if seconds.abs() < 1.0 {
         format!("{:.0} ms", seconds * 1e3)
