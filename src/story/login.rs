@@ -5,7 +5,6 @@
 //! to a SIP server or a REGISTER, and takes up every connection that the client opens until one of
 //! them is registered. Nothing is guessed: what is not visible has no step.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -13,7 +12,7 @@ use crate::model::dns::{DnsMessage, RecordData, RecordType};
 use crate::model::sip::{HeaderName, SipMessage};
 use crate::model::tls::{Alert, Certificate, NotOpened, TlsEvent};
 use crate::model::watch::is_watched;
-use crate::model::{At, DecodeAs, Direction, FlowKey, Message, Ports, Span, TcpEvent, TransportKind};
+use crate::model::{At, DecodeAs, Direction, FlowKey, Message, Ports, Recent, Span, TcpEvent, TransportKind};
 use crate::story::names::Origin;
 use crate::story::row::Row;
 use crate::story::steps::{self, Asked, StepKind};
@@ -183,6 +182,12 @@ pub struct Login {
 const FEWEST_NAMES: usize = 3;
 /// Silence after which a client's look-ups begin another attempt.
 const NEW_ATTEMPT: Span = Span::from_secs(60);
+/// Most names, connections and alerts of one attempt that are kept; of connections the last ones.
+const MOST_NAMES: usize = 128;
+const MOST_CONNECTIONS: usize = 32;
+const MOST_ALERTS: usize = 8;
+/// Call-IDs are told apart by so many characters.
+const LONGEST_CALL_ID: usize = 256;
 /// Most packets that a step cites.
 const MOST_CITED: usize = 64;
 
@@ -341,10 +346,10 @@ pub struct Logins {
     numbered: u32,
     most: usize,
     /// The attempt of a client that takes up its next connection.
-    current: HashMap<IpAddr, usize>,
-    by_flow: HashMap<FlowKey, usize>,
+    current: Recent<IpAddr, usize>,
+    by_flow: Recent<FlowKey, usize>,
     /// What a request on a connection asked, by Call-ID.
-    asked: HashMap<(FlowKey, String), StepKind>,
+    asked: Recent<(FlowKey, String), StepKind>,
     dropped: u64,
 }
 
@@ -356,9 +361,9 @@ impl Logins {
             all: Vec::new(),
             numbered: 0,
             most,
-            current: HashMap::new(),
-            by_flow: HashMap::new(),
-            asked: HashMap::new(),
+            current: Recent::new(most),
+            by_flow: Recent::new(most),
+            asked: Recent::new(most),
             dropped: 0,
         }
     }
@@ -409,7 +414,7 @@ impl Logins {
 
     /// The client's attempt that is under way, or a new one.
     fn current(&mut self, client: IpAddr, row: &Row) -> Option<usize> {
-        let under_way = self.current.get(&client).copied().filter(|&index| {
+        let under_way = self.current.get_mut(&client).copied().filter(|&index| {
             self.all
                 .get(index)
                 .is_some_and(|login| login.registered.is_none() && row.began.time.since(login.ended.time) < NEW_ATTEMPT)
@@ -431,7 +436,7 @@ impl Logins {
         let question = message.questions.first()?;
         let name = question.name.to_ascii_lowercase();
         let client = flow.ends(if message.is_response() { row.direction.reverse() } else { row.direction }).0.ip();
-        let known = self.current.get(&client).and_then(|&index| self.all.get(index));
+        let known = self.current.peek(&client).and_then(|&index| self.all.get(index));
         let is_target = known.is_some_and(|login| {
             login.registered.is_none() && login.names.iter().any(|asked| asked.targets.contains(&name))
         });
@@ -444,7 +449,7 @@ impl Logins {
         let login = self.all.get_mut(index)?;
         let place = login.names.iter_mut().find(|asked| asked.name == name && asked.rtype == question.rtype);
         if !message.is_response() {
-            if place.is_none() {
+            if place.is_none() && login.names.len() < MOST_NAMES {
                 let (rtype, at) = (question.rtype, row.at);
                 login.names.push(AskedName { name, rtype, at, rcode: None, found: false, targets: Vec::new() });
             }
@@ -483,7 +488,7 @@ impl Logins {
     }
 
     fn tcp(&mut self, flow: &FlowKey, row: &Row, event: TcpEvent) -> Option<(usize, StepKind)> {
-        if let Some(&index) = self.by_flow.get(flow) {
+        if let Some(&mut index) = self.by_flow.get_mut(flow) {
             let login = self.all.get_mut(index)?;
             login.ended = login.ended.later(row.at);
             return Some((index, StepKind::Connect));
@@ -513,7 +518,7 @@ impl Logins {
     fn connect(&mut self, flow: &FlowKey, row: &Row) -> Option<usize> {
         let client = flow.client.ip();
         // A connection of that client that is still in use is another user's, or another attempt's.
-        let busy = self.current.get(&client).and_then(|&index| self.all.get(index)).is_some_and(|login| {
+        let busy = self.current.peek(&client).and_then(|&index| self.all.get(index)).is_some_and(|login| {
             login
                 .connections
                 .last()
@@ -525,7 +530,11 @@ impl Logins {
             _ => None,
         };
         self.by_flow.insert(*flow, index);
-        self.all.get_mut(index)?.connections.push(Connection {
+        let login = self.all.get_mut(index)?;
+        if login.connections.len() >= MOST_CONNECTIONS {
+            login.connections.remove(0);
+        }
+        login.connections.push(Connection {
             flow: *flow,
             at: row.began,
             host,
@@ -542,7 +551,7 @@ impl Logins {
     }
 
     fn tls(&mut self, flow: &FlowKey, row: &Row, event: &TlsEvent) -> Option<(usize, StepKind)> {
-        let index = *self.by_flow.get(flow)?;
+        let index = *self.by_flow.get_mut(flow)?;
         let login = self.all.get_mut(index)?;
         let connection = login.connections.iter_mut().rev().find(|connection| connection.flow == *flow)?;
         let mut outcome = StepOutcome::Ok;
@@ -552,7 +561,9 @@ impl Logins {
                 connection.certificate = chain.first().cloned();
             }
             TlsEvent::Alert(Some(alert)) if !alert.is_close_notify() => {
-                connection.alerts.push((row.at, row.direction, *alert));
+                if connection.alerts.len() < MOST_ALERTS {
+                    connection.alerts.push((row.at, row.direction, *alert));
+                }
                 outcome = StepOutcome::Failed;
             }
             TlsEvent::NotOpened(why) => connection.not_opened = Some(why.clone()),
@@ -572,13 +583,13 @@ impl Logins {
     }
 
     fn sip(&mut self, flow: &FlowKey, row: &Row, message: &SipMessage) -> Option<(usize, StepKind)> {
-        let index = match self.by_flow.get(flow) {
-            Some(&index) => index,
+        let index = match self.by_flow.get_mut(flow) {
+            Some(&mut index) => index,
             // Over UDP, or on a connection of which only this is known.
             None if message.method()? == "REGISTER" => self.connect(flow, row)?,
             None => return None,
         };
-        let call_id = message.header(HeaderName::CallId)?.into_owned();
+        let call_id: String = message.header(HeaderName::CallId)?.chars().take(LONGEST_CALL_ID).collect();
         let login = self.all.get_mut(index)?;
         login.ended = login.ended.later(row.at);
         if let Some(connection) = login.connections.iter_mut().rev().find(|connection| connection.flow == *flow) {
@@ -587,13 +598,11 @@ impl Logins {
         if message.method()? == "REGISTER" {
             return Some((index, register(login, row, message)));
         }
-        let asked = self.asked.get(&(*flow, call_id.clone())).copied();
+        let asked = self.asked.get_mut(&(*flow, call_id.clone())).copied();
         let kind = match (message.is_request(), asked) {
             (true, _) => {
                 let kind = steps::asked(message).map(|Asked { kind, .. }| kind).or(asked)?;
-                if self.asked.len() < self.most {
-                    self.asked.insert((*flow, call_id), kind);
-                }
+                self.asked.insert((*flow, call_id), kind);
                 kind
             }
             (false, asked) => asked?,
@@ -669,7 +678,9 @@ fn register(login: &mut Login, row: &Row, message: &SipMessage) -> StepKind {
         }
         401 | 407 => {
             let answered = login.steps.iter().any(|step| step.kind == StepKind::Authenticate);
-            login.challenges.push((row.at, answered));
+            if login.challenges.len() < MOST_CITED {
+                login.challenges.push((row.at, answered));
+            }
             let kind = if answered { StepKind::Authenticate } else { StepKind::Challenge };
             login.step(kind, row, if answered { StepOutcome::Unanswered } else { StepOutcome::Ok });
             kind
