@@ -4,7 +4,8 @@
     generate.py KIND SIZE_MIB OUT.pcap [--seed N]
 
 The output is a classic pcap (microseconds, Ethernet, IPv4) of about SIZE_MIB
-MiB, the same bytes for the same arguments.  IP, TCP and UDP lengths and all
+MiB, the same bytes for the same arguments (but for the TLS kinds, whose keys
+are new each time).  IP, TCP and UDP lengths and all
 sequence and acknowledgement numbers are right; checksums are 0, as they are
 seen with checksum offloading.  Memory use does not grow with the size.
 
@@ -13,6 +14,9 @@ seen with checksum offloading.  Memory use does not grow with the size.
                     Scattered in it are DNS lookups (A, AAAA, SRV, some
                     NXDOMAIN) and the SIP logins described below.
   sip               Only the logins, many connections interleaved.
+  sip-tls12         The same inside TLS to port 5061: TLS 1.2, AES-256-GCM. The
+                    key log is OUT.keys (OUT without .pcap). Needs the program openssl.
+  sip-tls13         The same inside TLS 1.3.
   hostile-halfopen  SYNs to port 5061, each from another address, no answers:
                     15625 for each MiB asked for, a million per 64.
   hostile-ooo       One connection to port 5060, every second segment missing
@@ -33,9 +37,13 @@ import base64
 import functools
 import itertools
 import json
+import os
 import random
+import ssl
 import struct
+import subprocess
 import sys
+import tempfile
 
 MIB = 1 << 20
 MSS = 1460
@@ -290,6 +298,79 @@ def login(rng, number, count, with_dns=True):
     return packets, size + 70 * packets, frames()
 
 
+def tls_contexts(kind, keylog):
+    """What both ends of all connections share."""
+    client, server = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    version = ssl.TLSVersion.TLSv1_2 if kind == "sip-tls12" else ssl.TLSVersion.TLSv1_3
+    for context in client, server:
+        context.minimum_version = context.maximum_version = version
+        context.set_ciphers("ECDHE-ECDSA-AES256-GCM-SHA384")
+    client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
+    if os.path.exists(keylog):
+        os.unlink(keylog)                   # it would be appended to
+    client.keylog_filename = keylog
+    with tempfile.TemporaryDirectory() as folder:
+        key, cert = os.path.join(folder, "key.pem"), os.path.join(folder, "cert.pem")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                        "-keyout", key, "-out", cert, "-days", "3650", "-subj", "/CN=pool.ex.test"],
+                       check=True, capture_output=True)
+        server.load_cert_chain(cert, key)
+    return client, server
+
+
+def tls_bursts(contexts, bursts):
+    """The bytes of a connection that carries these bursts in TLS, both ends of which are in this process."""
+    ins, outs = [ssl.MemoryBIO(), ssl.MemoryBIO()], [ssl.MemoryBIO(), ssl.MemoryBIO()]
+    ends = [context.wrap_bio(ins[side], outs[side], server_side=side == SERVER, server_hostname=name)
+            for side, (context, name) in enumerate(zip(contexts, ("pool.ex.test", None)))]
+
+    def moved(side):
+        data = outs[side].read()
+        if data:
+            ins[1 - side].write(data)
+            yield side, data
+
+    def attempt(action, *args):
+        try:
+            return action(*args) or True
+        except ssl.SSLWantReadError:
+            return False
+
+    done = [False, False]
+    while not all(done):
+        for side in CLIENT, SERVER:
+            done[side] = done[side] or attempt(ends[side].do_handshake)
+            yield from moved(side)
+    for side, data in bursts:
+        ends[side].write(data)
+        yield from moved(side)
+        while attempt(ends[1 - side].read, 65536):
+            pass
+    for side in CLIENT, SERVER:
+        attempt(ends[side].unwrap)
+        yield from moved(side)
+
+
+def tls_login(contexts):
+    def flow(rng, number, count):
+        client, port = endpoint(number)
+        bursts = list(login_bursts(rng, number, client, port, count))
+        count["logins"] += 1
+        count["flows"] += 1
+
+        def frames():
+            stream = Stream(rng, client, port, POOL + rng.getrandbits(2), 5061)
+            yield from stream.open()
+            for side, data in tls_bursts(contexts, bursts):
+                yield from stream.send(side, data)
+            yield from stream.close()
+
+        size = sum(len(data) + 40 for _, data in bursts) + 2000
+        packets = size // MSS * 3 // 2 + 12 + 5 * len(bursts) // 4
+        return packets, size + 70 * packets, frames()
+    return flow
+
+
 def dns(rng, number, count):
     count["dns_messages"] += 2
     count["flows"] += 1
@@ -439,7 +520,7 @@ HOSTILE = {"hostile-halfopen": halfopen, "hostile-ooo": ooo, "hostile-frags": fr
 
 def main():
     parser = argparse.ArgumentParser(description="Write a synthetic capture for the lynccap benchmarks.")
-    parser.add_argument("kind", choices=["mixed", "sip", *HOSTILE])
+    parser.add_argument("kind", choices=["mixed", "sip", "sip-tls12", "sip-tls13", *HOSTILE])
     parser.add_argument("size_mib", type=int)
     parser.add_argument("out")
     parser.add_argument("--seed", type=int, default=1)
@@ -451,7 +532,9 @@ def main():
         if args.kind in HOSTILE:
             HOSTILE[args.kind](out, rng, args.size_mib, count)
         else:
-            interleave(out, rng, args.size_mib * MIB, MIXED if args.kind == "mixed" else SIP,
+            shares = {"mixed": MIXED, "sip": SIP}.get(args.kind)
+            shares = shares or {tls_login(tls_contexts(args.kind, args.out.removesuffix(".pcap") + ".keys")): 1.0}
+            interleave(out, rng, args.size_mib * MIB, shares,
                        400 if args.kind == "mixed" else 200, count)
         count["bytes"] = out.tell()
     json.dump({"kind": args.kind, "seed": args.seed, **count}, sys.stdout)

@@ -31,9 +31,12 @@ CSV_ARGS = ["analyze", "FILE", "-q", "--csv", "OUT"]
 TCPDUMP = ["tcpdump", "-r", "FILE", "-w", "/dev/null", "port 53 or port 5060 or port 5061"]
 TSHARK = ["tshark", "-r", "FILE", "-Y", "sip", "-T", "fields", "-e", "frame.number", "-e", "sip.Method",
           "-e", "sip.Status-Code", "-e", "sip.Call-ID"]
+KEYLOG = ["-k", "KEYS"]                     # of the job's input, for lynccap
 JOBS = {    # name and kind of input: (MiB, peers)
     "mixed": (1024, [TCPDUMP, ["cat", "FILE"]]),
     "sip": (256, [TSHARK]),
+    "sip-tls12": (64, [[*TSHARK, "-o", "tls.keylog_file:KEYS"]]),
+    "sip-tls13": (64, [[*TSHARK, "-o", "tls.keylog_file:KEYS"]]),
     "hostile-halfopen": (64, []),
     "hostile-ooo": (256, []),
     "hostile-frags": (256, []),
@@ -111,14 +114,15 @@ def run_job(job, size, binary, peers, work, runs):
     """Rows of the table for one job."""
     path, info = make_input(job, size, work)
     out, log = work / "out.csv", work / "stderr.txt"
-    programs = {"lynccap": [binary, *CSV_ARGS]}
+    keys = path.with_suffix(".keys")
+    programs = {"lynccap": [binary, *CSV_ARGS, *(KEYLOG if keys.exists() else [])]}
     programs.update({peer[0]: peer for peer in peers if shutil.which(peer[0])})
     results = {name: [] for name in programs}
     floor = max(measure(["true"], subprocess.DEVNULL)[2] for _ in range(5)) + 0.5
     for turn in range(runs + 1):            # turn 0 warms up
         for name, command in programs.items():
             out.unlink(missing_ok=True)
-            words = [{"FILE": str(path), "OUT": str(out)}.get(word, word) for word in command]
+            words = [{"FILE": str(path), "OUT": str(out)}.get(word, word).replace("KEYS", str(keys)) for word in command]
             with open(log, "wb") as errors:
                 *values, code = measure(words, errors, floor)
             if code:

@@ -24,8 +24,9 @@ pub fn follow(options: &Follow) -> Result<Outcome, Failure> {
     }
     payloads.extend(run.take_payloads());
     // A stream that was opened is shown as its plaintext, any other as it went over the wire.
-    let decrypted = payloads.iter().any(|(_, _, payload)| payload.decrypted);
-    payloads.retain(|(_, _, payload)| payload.decrypted == decrypted);
+    let (report, _) = run.report();
+    let opened = report.tls_sessions.iter().any(|(flow, session)| flow.key == key && session.opened.is_some());
+    payloads.retain(|(_, _, payload)| payload.decrypted == opened);
     let mut out = BufWriter::new(io::stdout().lock());
     let mut last = None;
     let written = payloads.iter().try_for_each(|(_, direction, payload)| {
@@ -49,7 +50,6 @@ pub fn follow(options: &Follow) -> Result<Outcome, Failure> {
         }
     });
     written.and_then(|()| out.flush()).map_err(|error| Failure::Write { name: "standard output".to_owned(), error })?;
-    let (report, _) = run.report();
     Ok(if report.damages.is_empty() { Outcome::Done } else { Outcome::Damaged })
 }
 

@@ -4,6 +4,7 @@ mod analyze;
 mod args;
 mod explain;
 mod follow;
+mod key_files;
 mod keys;
 mod output;
 mod progress;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::capture::{Inputs, Next, Source, secrets_in};
 use crate::cli::args::Reading;
 use crate::cli::progress::Progress;
-use crate::cli::{Failure, keys, output};
+use crate::cli::{Failure, key_files, output};
 use crate::crypto::KeyStore;
 use crate::engine::{Engine, Options};
 use crate::findings::{self, Finding};
@@ -32,15 +32,15 @@ impl Run {
         let sources = sources(reading);
         let names: Vec<String> = sources.iter().map(ToString::to_string).collect();
         let total = sources.iter().map(Source::size).sum::<Option<u64>>();
-        let mut keys = keys::load(reading)?;
+        let mut keys = key_files::load(reading)?;
         for lines in secrets_in(&sources)? {
-            keys::add_lines(&mut keys, "the capture", &lines);
+            key_files::add_lines(&mut keys, "the capture", &lines);
         }
         let piped = sources.contains(&Source::Stdin);
         let mut inputs = Inputs::open(sources)?;
         if piped {
             for lines in inputs.take_key_logs() {
-                keys::add_lines(&mut keys, "the capture", &lines);
+                key_files::add_lines(&mut keys, "the capture", &lines);
             }
         }
         let mut ports = Ports::default();
@@ -106,7 +106,7 @@ impl Run {
             return;
         }
         for lines in found {
-            keys::add_lines(&mut self.keys, "the capture", &lines);
+            key_files::add_lines(&mut self.keys, "the capture", &lines);
         }
         self.engine.set_keys(Arc::new(self.keys.clone()));
         let what = "secrets come too late for sessions that began before; give a file, which is read twice";

@@ -14,7 +14,8 @@ use crate::model::http::HttpStart;
 use crate::model::stats::COUNTERS;
 use crate::model::tls::TlsEvent;
 use crate::model::{Counter, Direction, Message, TcpEvent, Timestamp, TransportKind};
-use crate::story::login::{Login, LoginOutcome, LoginStep, StepOutcome};
+use crate::story::login::{Login, LoginOutcome, LoginStep};
+use crate::story::steps::StepOutcome;
 use crate::story::summary::{duration, summary};
 use crate::story::{Report, Row};
 

@@ -29,6 +29,7 @@ pub struct KeyStore {
     secrets: HashMap<SecretId, (Arc<Secret>, Place)>,
     rsa: Vec<Arc<RsaKey>>,
     has_key_log: bool,
+    has_session_secrets: bool,
     files: Vec<Arc<str>>,
 }
 
@@ -36,6 +37,7 @@ impl KeyStore {
     /// Adds a secret of a key log. The first of several for one session counts, as Wireshark has it.
     pub fn add_secret(&mut self, label: SecretLabel, id: &[u8], secret: Vec<u8>, file: &Arc<str>, line: u32) {
         self.has_key_log = true;
+        self.has_session_secrets |= matches!(label, SecretLabel::Rsa | SecretLabel::SessionId);
         let place = Place { file: file.clone(), line };
         self.secrets.entry((label, id.into())).or_insert_with(|| (Arc::new(Secret::new(secret)), place));
     }
@@ -73,6 +75,12 @@ impl KeyStore {
             ]
             .into_iter()
             .any(|label| self.secrets.contains_key(&(label, Box::from(random))))
+    }
+
+    /// Whether any key is found by what only a whole handshake shows: a certificate, a session id, an
+    /// encrypted premaster secret.
+    pub const fn needs_handshake(&self) -> bool {
+        !self.rsa.is_empty() || self.has_session_secrets
     }
 
     /// The RSA key whose public part a certificate has.

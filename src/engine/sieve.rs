@@ -39,6 +39,18 @@ const LONGEST_TOKEN: usize = 64;
 /// A conversation, the same for both directions.
 type FlowHash = u64;
 
+/// Longest client hello that is put together from segments.
+const LONGEST_HELLO: usize = 16 << 10;
+
+/// A flow that has shown too little.
+struct Undecided {
+    /// How many more of its packets go through.
+    left: u8,
+    /// The beginning of a client hello, and the sequence number behind it.
+    hello: Vec<u8>,
+    next: u32,
+}
+
 /// Judges packets.
 pub struct Sieve {
     ports: Ports,
@@ -47,8 +59,8 @@ pub struct Sieve {
     most_names: usize,
     /// Flows that are kept, and how.
     kept: Recent<FlowHash, Verdict>,
-    /// Flows whose first payload has not been judged, and how many more of their packets go through.
-    undecided: Recent<FlowHash, u8>,
+    /// Flows whose first payload has not been judged.
+    undecided: Recent<FlowHash, Undecided>,
     hasher: foldhash::fast::RandomState,
 }
 
@@ -111,7 +123,7 @@ impl Sieve {
         let flow = self.flow(headers);
         if headers.syn {
             self.kept.remove(&flow);
-            self.undecided.insert(flow, MOST_UNDECIDED);
+            self.undecided.insert(flow, Undecided { left: MOST_UNDECIDED, hello: Vec::new(), next: 0 });
             return Verdict::Through;
         }
         if !self.kept.is_empty()
@@ -122,12 +134,28 @@ impl Sieve {
         if headers.payload.is_empty() {
             return if self.undecided.peek(&flow).is_some() { Verdict::Through } else { Verdict::Drop };
         }
-        match self.judge_payload(headers, keys) {
+        let likely = match self.hello_so_far(headers, flow) {
+            Some(hello) => self.judge_hello(&hello, headers, keys),
+            None => self.judge_payload(headers, keys),
+        };
+        match likely {
             Likely::Wanted => self.keep(flow, Verdict::Keep),
             Likely::Yes => self.keep(flow, Verdict::Through),
-            Likely::Unsure => self.judge_undecided(flow, Verdict::Through),
-            Likely::No => self.judge_undecided(flow, Verdict::Drop),
+            Likely::Unsure => self.judge_undecided(headers, flow, Verdict::Through),
+            Likely::No => self.judge_undecided(headers, flow, Verdict::Drop),
         }
+    }
+
+    /// The client hello that this segment goes on with, as far as it is there.
+    fn hello_so_far(&mut self, headers: &Headers<'_>, flow: FlowHash) -> Option<Vec<u8>> {
+        let undecided = self.undecided.get_mut(&flow)?;
+        let goes_on = !undecided.hello.is_empty() && undecided.next == headers.seq;
+        if !goes_on || undecided.hello.len() + headers.payload.len() > LONGEST_HELLO {
+            return None;
+        }
+        undecided.hello.extend_from_slice(headers.payload);
+        undecided.next = headers.seq.wrapping_add(length(headers.payload));
+        Some(undecided.hello.clone())
     }
 
     fn keep(&mut self, flow: FlowHash, verdict: Verdict) -> Verdict {
@@ -137,10 +165,18 @@ impl Sieve {
     }
 
     /// A flow that has just begun gets a few packets to show what it is: they may be out of order.
-    fn judge_undecided(&mut self, flow: FlowHash, otherwise: Verdict) -> Verdict {
-        let Some(left) = self.undecided.get_mut(&flow) else { return otherwise };
-        *left = left.saturating_sub(1);
-        if *left == 0 {
+    fn judge_undecided(&mut self, headers: &Headers<'_>, flow: FlowHash, otherwise: Verdict) -> Verdict {
+        let Some(undecided) = self.undecided.get_mut(&flow) else { return otherwise };
+        if undecided.hello.is_empty() && tls::begins(headers.payload) == Likeness::Yes {
+            undecided.hello = headers.payload.to_vec();
+            undecided.next = headers.seq.wrapping_add(length(headers.payload));
+            return Verdict::Through;
+        }
+        if !undecided.hello.is_empty() && undecided.next == headers.seq.wrapping_add(length(headers.payload)) {
+            return Verdict::Through; // the hello went on, and is not over
+        }
+        undecided.left = undecided.left.saturating_sub(1);
+        if undecided.left == 0 {
             self.undecided.remove(&flow);
         }
         Verdict::Through
@@ -198,7 +234,7 @@ impl Sieve {
     fn judge_payload(&mut self, headers: &Headers<'_>, keys: &KeyStore) -> Likely {
         let payload = headers.payload;
         match payload.first() {
-            Some(22) => self.judge_hello(headers, keys),
+            Some(22) => self.judge_hello(headers.payload, headers, keys),
             Some(byte) if byte.is_ascii_graphic() || matches!(byte, b'\r' | b'\n') => self.judge_text(payload),
             Some(128..) if tls::sslv2_length(payload).is_some() && !keys.is_empty() => Likely::Unsure,
             _ => Likely::No,
@@ -206,13 +242,12 @@ impl Sieve {
     }
 
     /// A client hello is judged by its server name, and by whether there are keys for it.
-    fn judge_hello(&mut self, headers: &Headers<'_>, keys: &KeyStore) -> Likely {
-        let payload = headers.payload;
+    fn judge_hello(&mut self, payload: &[u8], headers: &Headers<'_>, keys: &KeyStore) -> Likely {
         if tls::begins(payload) == Likeness::No {
             return Likely::No;
         }
-        let message = payload.get(tls::RECORD_HEADER..).and_then(tls::take_handshake);
-        let Some((message, _)) = message else { return Likely::Unsure }; // goes on in the next segment
+        let Some(message) = payload.get(tls::RECORD_HEADER..) else { return Likely::Unsure };
+        let Some((message, _)) = tls::take_handshake(message) else { return Likely::Unsure }; // goes on in the next segment
         if message.kind != tls::handshake::CLIENT_HELLO {
             return Likely::Unsure;
         }
@@ -227,8 +262,8 @@ impl Sieve {
         if hello.sni.as_deref().is_some_and(|name| self.watches(name)) {
             return Likely::Wanted;
         }
-        // Whether an RSA key fits, the server's certificate tells.
-        if keys.rsa_keys().is_empty() { Likely::No } else { Likely::Yes }
+        // Whether an RSA key fits, the server's certificate tells; other secrets go by what comes later.
+        if keys.needs_handshake() { Likely::Yes } else { Likely::No }
     }
 
     fn judge_text(&self, payload: &[u8]) -> Likely {
@@ -280,6 +315,7 @@ struct Headers<'a> {
     src_port: u16,
     dst_port: u16,
     syn: bool,
+    seq: u32,
     payload: &'a [u8],
 }
 
@@ -330,6 +366,7 @@ impl<'a> Headers<'a> {
                     src_port: u16::from_be_bytes([header[0], header[1]]),
                     dst_port: u16::from_be_bytes([header[2], header[3]]),
                     syn: header[13] & 0x02 != 0,
+                    seq: u32::from_be_bytes([header[4], header[5], header[6], header[7]]),
                     payload: transport.get(usize::from(header[12] >> 4) * 4..).unwrap_or_default(),
                 })
             }
@@ -342,13 +379,21 @@ impl<'a> Headers<'a> {
                     src_port: u16::from_be_bytes([header[0], header[1]]),
                     dst_port: u16::from_be_bytes([header[2], header[3]]),
                     syn: false,
+                    seq: 0,
                     payload: transport.get(8..).unwrap_or_default(),
                 })
             }
             // IGMP, EGP, OSPF, PIM, VRRP, SCTP: nothing of ours can be inside.
-            2 | 8 | 89 | 103 | 112 | 132 => {
-                Some(Self { src, dst, protocol: Protocol::Other, src_port: 0, dst_port: 0, syn: false, payload: &[] })
-            }
+            2 | 8 | 89 | 103 | 112 | 132 => Some(Self {
+                src,
+                dst,
+                protocol: Protocol::Other,
+                src_port: 0,
+                dst_port: 0,
+                syn: false,
+                seq: 0,
+                payload: &[],
+            }),
             _ => None,
         }
     }
@@ -364,6 +409,11 @@ impl<'a> Headers<'a> {
     fn dst(&self) -> IpAddr {
         address(self.dst)
     }
+}
+
+/// Length of a payload as sequence numbers count.
+fn length(payload: &[u8]) -> u32 {
+    u32::try_from(payload.len()).unwrap_or(u32::MAX)
 }
 
 /// An address of four or sixteen bytes.

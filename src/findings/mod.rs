@@ -8,6 +8,7 @@ mod capture_lossy;
 mod capture_one_sided;
 mod capture_starts_late;
 mod capture_truncated;
+mod connections;
 mod dns_no_records;
 mod dns_srv_foreign_domain;
 mod key_does_not_fit;

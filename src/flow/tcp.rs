@@ -10,8 +10,8 @@ use smallvec::SmallVec;
 
 use crate::flow::assembler::{Assembler, Taken};
 use crate::model::{
-    At, Change, Counter, Direction, FlowKey, FlowSlot, Limits, Loss, LossCause, Span, Stats, StreamEvent, TcpEvent,
-    TcpStep, Timestamp,
+    At, Both, Change, Counter, Direction, FlowKey, FlowSlot, Limits, Loss, LossCause, Span, Stats, StreamEvent,
+    TcpEvent, TcpStep, Timestamp,
 };
 use crate::wire::ip::{IcmpError, Segment};
 
@@ -96,8 +96,7 @@ impl Half {
 /// A TCP connection.
 #[derive(Debug)]
 pub struct TcpFlow {
-    out: Half,
-    r#in: Half,
+    halves: Both<Half>,
     state: State,
     first_fin: Option<Direction>,
     carried: bool,
@@ -105,22 +104,18 @@ pub struct TcpFlow {
 
 impl Default for TcpFlow {
     fn default() -> Self {
-        let (out, r#in) = (Half::default(), Half::default());
-        Self { out, r#in, state: State::Unknown, first_fin: None, carried: false }
+        Self { halves: Both::default(), state: State::Unknown, first_fin: None, carried: false }
     }
 }
 
 impl TcpFlow {
-    fn half(&mut self, direction: Direction) -> &mut Half {
-        match direction {
-            Direction::Out => &mut self.out,
-            Direction::In => &mut self.r#in,
-        }
+    const fn half(&mut self, direction: Direction) -> &mut Half {
+        self.halves.of_mut(direction)
     }
 
     /// About how many bytes of memory what waits for earlier bytes takes.
     pub fn held(&self) -> usize {
-        self.out.bytes.cost() + self.r#in.bytes.cost()
+        self.halves.out.bytes.cost() + self.halves.r#in.bytes.cost()
     }
 
     /// Whether it waits for the answer to its SYN.
@@ -282,7 +277,7 @@ impl TcpFlow {
         let Some((_, at)) = half.fin.filter(|&(fin, _)| !half.finished && half.next() >= fin) else { return };
         half.finished = true;
         context.emit(at, Change::Finish(direction));
-        if self.out.finished && self.r#in.finished && !self.has_ended() {
+        if self.halves.out.finished && self.halves.r#in.finished && !self.has_ended() {
             self.state = State::Ended;
             let by = self.first_fin.unwrap_or(direction);
             context.emit(at, Change::Close(TcpStep { event: TcpEvent::Closed { by }, began: at }));

@@ -47,6 +47,33 @@ impl Direction {
     }
 }
 
+/// A thing for each direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Both<T> {
+    /// Of what leaves the client.
+    pub out: T,
+    /// Of what reaches it.
+    pub r#in: T,
+}
+
+impl<T> Both<T> {
+    /// The one of that direction.
+    pub const fn of(&self, direction: Direction) -> &T {
+        match direction {
+            Direction::Out => &self.out,
+            Direction::In => &self.r#in,
+        }
+    }
+
+    /// The one of that direction, to change it.
+    pub const fn of_mut(&mut self, direction: Direction) -> &mut T {
+        match direction {
+            Direction::Out => &mut self.out,
+            Direction::In => &mut self.r#in,
+        }
+    }
+}
+
 /// One conversation: addresses, ports, where it was captured and with which packet it began, so
 /// that ports used again make another flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -3,6 +3,7 @@
 //!
 //! Holds data only: no parsing, no input, no output, no clock.
 
+pub mod defect;
 pub mod dns;
 pub mod flow;
 pub mod http;
@@ -19,9 +20,10 @@ pub mod time;
 pub mod tls;
 pub mod watch;
 
-pub use flow::{Direction, FlowKey, TransportKind};
+pub use defect::{Defect, Loss, LossCause};
+pub use flow::{Both, Direction, FlowKey, TransportKind};
 pub use limits::Limits;
-pub use observation::{Defect, Loss, LossCause, Message, Observation, Payload, TcpEvent};
+pub use observation::{Message, Observation, Payload, TcpEvent};
 pub use packet::{At, FrameNo, InputNo, LinkType, Packet, PacketNo, PointNo};
 pub use ports::{DecodeAs, Ports};
 pub use recent::Recent;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::model::observation::Defect;
+use crate::model::defect::Defect;
 
 /// Part of a message's bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
+use crate::model::defect::Loss;
 use crate::model::flow::{Direction, FlowKey};
-use crate::model::observation::{Loss, TcpEvent};
+use crate::model::observation::TcpEvent;
 use crate::model::packet::At;
 
 /// Place of a flow in its lane's tables, free to be used again after [`Change::Forget`].

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use crate::model::sip::Carrier;
-use crate::model::{At, DecodeAs, Defect, Direction, Loss};
+use crate::model::{At, Both, DecodeAs, Defect, Direction, Loss};
 use crate::session::{Decoder, Output, Probe};
 use crate::wire::dns;
 use crate::wire::sip::Likeness;
@@ -57,8 +57,7 @@ impl Decoder for Datagrams {
 /// Messages with their lengths, at most 65,537 bytes held a direction.
 #[derive(Default)]
 struct Stream {
-    out: Half,
-    r#in: Half,
+    halves: Both<Half>,
 }
 
 #[derive(Default)]
@@ -70,11 +69,8 @@ struct Half {
 }
 
 impl Stream {
-    fn half(&mut self, direction: Direction) -> &mut Half {
-        match direction {
-            Direction::Out => &mut self.out,
-            Direction::In => &mut self.r#in,
-        }
+    const fn half(&mut self, direction: Direction) -> &mut Half {
+        self.halves.of_mut(direction)
     }
 }
 
@@ -115,7 +111,7 @@ impl Decoder for Stream {
     }
 
     fn held(&self) -> usize {
-        self.out.bytes.len() + self.r#in.bytes.len()
+        self.halves.out.bytes.len() + self.halves.r#in.bytes.len()
     }
 
     fn relieve(&mut self, at: At, out: &mut Output<'_>) {

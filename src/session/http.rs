@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use crate::model::http::{HttpMessage, HttpStart};
 use crate::model::sip::Carrier;
-use crate::model::{At, DecodeAs, Defect, Direction, Loss};
+use crate::model::{At, Both, DecodeAs, Defect, Direction, Loss};
 use crate::session::held::{self, Held};
 use crate::session::{Decoder, Output, Probe};
 use crate::wire::http::{self, Head};
@@ -66,22 +66,18 @@ struct Half {
 /// Both directions of a stream.
 struct Stream {
     carrier: Carrier,
-    out: Half,
-    r#in: Half,
+    halves: Both<Half>,
     /// Method and URL of requests without a response so far.
     waiting: VecDeque<(String, String)>,
 }
 
 impl Stream {
     fn new(carrier: Carrier) -> Self {
-        Self { carrier, out: Half::default(), r#in: Half::default(), waiting: VecDeque::new() }
+        Self { carrier, halves: Both::default(), waiting: VecDeque::new() }
     }
 
-    fn half(&mut self, direction: Direction) -> &mut Half {
-        match direction {
-            Direction::Out => &mut self.out,
-            Direction::In => &mut self.r#in,
-        }
+    const fn half(&mut self, direction: Direction) -> &mut Half {
+        self.halves.of_mut(direction)
     }
 
     /// Takes what can be taken off the front; returns how many bytes are done with.
@@ -224,7 +220,7 @@ impl Stream {
         out.ignore = true; // unless its name is watched, or a key opened it
         out.http((began, last), direction, message);
         if upgraded {
-            (self.out.over, self.r#in.over) = (true, true);
+            (self.halves.out.over, self.halves.r#in.over) = (true, true);
         }
     }
 }
@@ -290,7 +286,7 @@ impl Decoder for Stream {
 
     fn held(&self) -> usize {
         let half = |half: &Half| half.held.cost() + half.message.as_ref().map_or(0, |message| message.body.len());
-        half(&self.out) + half(&self.r#in)
+        half(&self.halves.out) + half(&self.halves.r#in)
     }
 
     fn relieve(&mut self, _: At, out: &mut Output<'_>) {

@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 
 use crate::model::sip::Carrier;
-use crate::model::{At, Counter, DecodeAs, Defect, Direction, Loss};
+use crate::model::{At, Both, Counter, DecodeAs, Defect, Direction, Loss};
 use crate::session::held::{self, Held};
 use crate::session::{Decoder, Output, Probe};
 use crate::wire::sip::{self, Head, Likeness};
@@ -79,21 +79,17 @@ impl Decoder for Datagrams {
 
 /// Both directions of a stream.
 pub struct Stream {
-    out: Half,
-    r#in: Half,
+    halves: Both<Half>,
 }
 
 impl Stream {
     /// A decoder of a new stream of that carrier.
     pub fn new(carrier: Carrier) -> Self {
-        Self { out: Half::new(carrier), r#in: Half::new(carrier) }
+        Self { halves: Both { out: Half::new(carrier), r#in: Half::new(carrier) } }
     }
 
-    fn half(&mut self, direction: Direction) -> &mut Half {
-        match direction {
-            Direction::Out => &mut self.out,
-            Direction::In => &mut self.r#in,
-        }
+    const fn half(&mut self, direction: Direction) -> &mut Half {
+        self.halves.of_mut(direction)
     }
 }
 
@@ -111,7 +107,7 @@ impl Decoder for Stream {
     }
 
     fn held(&self) -> usize {
-        self.out.held.cost() + self.r#in.held.cost()
+        self.halves.out.held.cost() + self.halves.r#in.held.cost()
     }
 
     fn relieve(&mut self, _: At, out: &mut Output<'_>) {

@@ -15,35 +15,10 @@ use crate::model::watch::is_watched;
 use crate::model::{At, DecodeAs, Direction, FlowKey, Message, Ports, Recent, Span, TcpEvent, TransportKind};
 use crate::story::names::Origin;
 use crate::story::row::Row;
-use crate::story::steps::{self, Asked, StepKind};
+use crate::story::steps::{self, Asked, AttemptNo, StepKind, StepOutcome};
 use crate::wire::auth::Auth;
 use crate::wire::diagnostics::Diagnostics;
 use crate::wire::sip::address_uri;
-
-/// How a step went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StepOutcome {
-    /// As it should.
-    Ok,
-    /// Not as it should.
-    Failed,
-    /// Nothing answered, as far as the capture goes.
-    Unanswered,
-    /// Worth telling, neither good nor bad.
-    Info,
-}
-
-impl StepOutcome {
-    /// As exports spell it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Failed => "failed",
-            Self::Unanswered => "unanswered",
-            Self::Info => "info",
-        }
-    }
-}
 
 /// How an attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -334,10 +309,6 @@ impl LoginStep {
         }
     }
 }
-
-/// Which of the attempts that were begun.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AttemptNo(usize);
 
 /// The attempts of a capture.
 pub struct Logins {

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use crate::model::{At, Defect, Direction, FlowKey, Message, Span};
-use crate::story::login::AttemptNo;
 use crate::story::names::Origin;
-use crate::story::steps::StepKind;
+use crate::story::steps::{AttemptNo, StepKind};
 use crate::story::tls_dsk::Flight;
 
 /// Which conversation a row belongs to.

@@ -1,7 +1,6 @@
 //! What the messages of a sign-in ask, and what the answers mean: the steps by their wire form.
 
 use crate::model::sip::{HeaderName, SipMessage, StartLine};
-use crate::story::login::StepOutcome;
 use crate::wire::diagnostics::Diagnostics;
 use crate::wire::sip::before_parameters;
 
@@ -65,6 +64,35 @@ impl StepKind {
         STEPS.iter().find(|(kind, ..)| *kind == self).map_or("", |(.., title)| title)
     }
 }
+
+/// How a step went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StepOutcome {
+    /// As it should.
+    Ok,
+    /// Not as it should.
+    Failed,
+    /// Nothing answered, as far as the capture goes.
+    Unanswered,
+    /// Worth telling, neither good nor bad.
+    Info,
+}
+
+impl StepOutcome {
+    /// As exports spell it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Failed => "failed",
+            Self::Unanswered => "unanswered",
+            Self::Info => "info",
+        }
+    }
+}
+
+/// Which of the attempts that were begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AttemptNo(pub usize);
 
 /// First labels by which a client looks for its server.
 const DISCOVERY: [&str; 9] = [

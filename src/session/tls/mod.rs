@@ -19,7 +19,7 @@ use crate::model::tls::{
     CipherSuite, ClientHello, KeySource, NotOpened, SecretLabel, ServerHello, TlsEvent, TlsSession, TlsVersion,
 };
 use crate::model::watch::is_watched;
-use crate::model::{At, DecodeAs, Defect, Direction, Loss, LossCause, Message};
+use crate::model::{At, Both, DecodeAs, Defect, Direction, Loss, LossCause, Message};
 use crate::session::content::Content;
 use crate::session::held::{self, Held};
 use crate::session::{Decoder, Output, Probe};
@@ -65,8 +65,7 @@ struct Half {
 
 /// A TLS session on a stream.
 pub struct Tls {
-    out: Half,
-    r#in: Half,
+    halves: Both<Half>,
     inner: Content,
     shown: Shown,
     began: Option<At>,
@@ -93,8 +92,7 @@ impl Tls {
             _ => None,
         };
         Self {
-            out: Half::default(),
-            r#in: Half::default(),
+            halves: Both::default(),
             inner: Content::new(Carrier::Tls, inner),
             shown: Shown::default(),
             began: None,
@@ -111,11 +109,8 @@ impl Tls {
         }
     }
 
-    fn half(&mut self, direction: Direction) -> &mut Half {
-        match direction {
-            Direction::Out => &mut self.out,
-            Direction::In => &mut self.r#in,
-        }
+    const fn half(&mut self, direction: Direction) -> &mut Half {
+        self.halves.of_mut(direction)
     }
 
     /// Reads records off the front of `bytes`; returns how many bytes are done with.
@@ -214,9 +209,9 @@ impl Tls {
         if !self.established && self.half(direction).messages.is_empty() && !self.half(direction).finished {
             // The first record under these keys: they are the wrong ones.
             if let Some(source) = self.opened.take() {
-                self.out.reader.clear();
-                self.r#in.reader.clear();
-                (self.out.encrypted, self.r#in.encrypted) = (true, true);
+                self.halves.out.reader.clear();
+                self.halves.r#in.reader.clear();
+                (self.halves.out.encrypted, self.halves.r#in.encrypted) = (true, true);
                 self.tell_not_opened(span, NotOpened::WrongKey(source), out);
                 return;
             }
@@ -283,14 +278,14 @@ impl Tls {
         let suites = (0x1301..=0x1305).filter_map(|number| Suite::of(CipherSuite(number)));
         let mut scratch = std::mem::take(&mut self.scratch);
         for suite in suites {
-            self.out.reader.set(Epoch::tls13(&suite, secret.expose()));
-            if let Some(kind) = self.out.reader.open(header, payload, &mut scratch) {
+            self.halves.out.reader.set(Epoch::tls13(&suite, secret.expose()));
+            if let Some(kind) = self.halves.out.reader.open(header, payload, &mut scratch) {
                 self.content(Direction::Out, span, kind, &scratch, out);
                 self.scratch = scratch;
                 return;
             }
         }
-        self.out.reader.clear();
+        self.halves.out.reader.clear();
         self.count_data(Direction::Out, header.length);
         self.scratch = scratch;
     }
@@ -414,7 +409,7 @@ impl Tls {
             self.shown = Shown::default();
             self.master = None;
             self.began = Some(span.0);
-            (self.out.finished, self.r#in.finished) = (false, false);
+            (self.halves.out.finished, self.halves.r#in.finished) = (false, false);
         }
         self.shown.transcribe(whole);
         self.session.sni = hello.sni.clone().or(self.session.sni.take());
@@ -441,7 +436,7 @@ impl Tls {
 
     /// TLS 1.3 encrypts everything behind the server's hello.
     fn begin_tls13(&mut self, span: Span, out: &mut Output<'_>) {
-        (self.out.encrypted, self.r#in.encrypted) = (true, true);
+        (self.halves.out.encrypted, self.halves.r#in.encrypted) = (true, true);
         self.session.resumed = self.shown.is_resumed();
         let random = self.shown.client.as_ref().map(|hello| hello.random).unwrap_or_default();
         let Some(suite) = Suite::of(self.shown.suite()).filter(|suite| suite.exchange == KeyExchange::Tls13) else {
@@ -471,12 +466,12 @@ impl Tls {
         }
         self.opened = source.map(|(_, source)| source);
         // Early data goes on under its own key until the client says that it is over.
-        if self.out.reader.is_active() {
-            self.out.reader.follow_with(client);
+        if self.halves.out.reader.is_active() {
+            self.halves.out.reader.follow_with(client);
         } else {
-            self.out.reader.set(client);
+            self.halves.out.reader.set(client);
         }
-        self.r#in.reader.set(server);
+        self.halves.r#in.reader.set(server);
     }
 
     fn change_cipher_spec(&mut self, direction: Direction, span: Span, out: &mut Output<'_>) {
@@ -532,7 +527,7 @@ impl Tls {
 
     /// Tells that a handshake is over, once both sides have finished.
     fn settle(&mut self, span: Span, out: &mut Output<'_>) {
-        if self.established || !(self.out.finished && self.r#in.finished) {
+        if self.established || !(self.halves.out.finished && self.halves.r#in.finished) {
             return;
         }
         self.established = true;
@@ -701,7 +696,7 @@ impl Decoder for Tls {
 
     fn held(&self) -> usize {
         let half = |half: &Half| half.held.cost() + half.messages.len();
-        half(&self.out) + half(&self.r#in) + self.inner.held()
+        half(&self.halves.out) + half(&self.halves.r#in) + self.inner.held()
     }
 
     fn relieve(&mut self, at: At, out: &mut Output<'_>) {

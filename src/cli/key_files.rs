@@ -1,0 +1,65 @@
+//! The key files that the user gives.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::cli::args::Reading;
+use crate::cli::{Failure, output};
+use crate::crypto::{KeyStore, RsaKey};
+use crate::wire::keylog;
+
+/// Most bad lines of a key log that are told one by one.
+const MOST_BAD_LINES: usize = 5;
+
+/// Reads the key files.
+///
+/// # Errors
+/// Where one cannot be read, or is none.
+pub fn load(reading: &Reading) -> Result<KeyStore, Failure> {
+    let mut store = KeyStore::default();
+    for path in &reading.keylog {
+        add_lines(&mut store, &file_name(path), &read(path)?);
+    }
+    let password = match &reading.tls_key_password_file {
+        Some(path) => Some(password(&read(path)?)),
+        None => None,
+    };
+    for path in &reading.tls_key {
+        let bytes = read(path)?;
+        let key = RsaKey::parse(&bytes, password.as_deref(), file_name(path).into())
+            .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
+        store.add_rsa(key);
+    }
+    Ok(store)
+}
+
+/// Adds the lines of a key log; tells the ones that cannot be read by number, never by content.
+pub fn add_lines(store: &mut KeyStore, name: &str, bytes: &[u8]) {
+    let file: Arc<str> = name.into();
+    let (lines, bad) = keylog::parse(bytes);
+    for line in lines {
+        store.add_secret(line.label, &line.id, line.secret, &file, line.number);
+    }
+    for line in bad.iter().take(MOST_BAD_LINES) {
+        output::complain(&format!("{name}: line {}: {}; passed over", line.number, line.what));
+    }
+    if bad.len() > MOST_BAD_LINES {
+        output::complain(&format!("{name}: {} more lines cannot be read", bad.len() - MOST_BAD_LINES));
+    }
+    store.add_key_log(file);
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    fs::read(path).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+}
+
+/// The first line, without its end.
+fn password(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    text.trim_start_matches('\u{feff}').lines().next().unwrap_or_default().to_owned()
+}
