@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use common::packet::{self, ACK, FIN, RST, SYN};
 use common::{
-    Capture, Conversation, End, Feed, Owned, Random, Told, captures, check_same, packets, request, small, tell,
+    Capture, Conversation, End, Feed, Keys, Owned, Random, Told, captures, check_same, packets, request, small, tell,
     tls_captures,
 };
 use lynccap::engine::Options;
@@ -19,6 +19,28 @@ use lynccap::story::Row;
 
 fn all_captures() -> Vec<Capture> {
     captures().into_iter().chain(tls_captures()).collect()
+}
+
+/// Every capture without keys, and once more with those that open it, so that what is damaged also
+/// reaches ciphers and what stands behind them.
+fn with_and_without_keys() -> Vec<(Capture, Options)> {
+    let mut all = Vec::new();
+    for capture in all_captures() {
+        let keys = capture.keys();
+        if !keys.is_empty() {
+            all.push((capture.clone(), Options { keys: keys.store(), ..small() }));
+        }
+        all.push((capture, small()));
+    }
+    all
+}
+
+/// Captures that an RSA key opens, with that key alone: few, as they take long.
+fn with_rsa_keys() -> Vec<(Capture, Options)> {
+    let key = common::folder().join("tls/rsa.pem");
+    let all = tls_captures().into_iter().filter(|capture| capture.file.contains("-rsa-")).step_by(8);
+    let keys = || Keys::default().rsa_file(&key).store();
+    all.map(|capture| (capture, Options { keys: keys(), ..small() })).collect()
 }
 
 /// How far apart places must be so that there are at most `most` of them.
@@ -54,11 +76,11 @@ const DECIDED_LATER: [&str; 4] = ["row", "login", "step", "findings"];
 
 #[test]
 fn what_lies_before_a_cut_stays() {
-    for capture in all_captures() {
+    for (capture, options) in with_and_without_keys() {
         let packets = packets(&capture.bytes()).0;
-        let whole = tell(&packets, small());
+        let whole = tell(&packets, options.clone());
         for upto in (0..packets.len()).step_by(stride(packets.len(), 20)).chain([packets.len()]) {
-            let cut = tell(&packets[..upto], small());
+            let cut = tell(&packets[..upto], options.clone());
             assert_eq!(cut.count(Counter::Packets), upto as u64);
             let what = format!("{} cut after packet {upto}", capture.file);
             let upto = upto as u64;
@@ -111,21 +133,21 @@ fn boundaries(bytes: &[u8]) -> Vec<usize> {
 }
 
 /// Analyses bytes that may be anything; every engine must survive them.
-fn survive(bytes: &[u8]) -> (Told, End) {
+fn survive(bytes: &[u8], options: &Options) -> (Told, End) {
     let (packets, end) = packets(bytes);
-    (tell(&packets, small()), end)
+    (tell(&packets, options.clone()), end)
 }
 
 #[test]
 fn captures_may_be_cut_anywhere() {
-    for capture in all_captures() {
+    for (capture, options) in with_and_without_keys() {
         let bytes = capture.bytes();
         let ends = boundaries(&bytes);
         let every = if bytes.len() < 2500 { 1 } else { stride(bytes.len(), 16) };
         let near = ends.iter().step_by(stride(ends.len(), 8)).flat_map(|&end| [end - 1, end, end + 1, end + 12]);
         for length in (0..bytes.len()).step_by(every).chain(near.filter(|&near| near <= bytes.len())) {
             let what = format!("{} cut to {length} bytes", capture.file);
-            let (told, end) = survive(&bytes[..length]);
+            let (told, end) = survive(&bytes[..length], &options);
             match end {
                 End::NotACapture(_) => assert!(length < 24, "{what}: no capture?"),
                 End::Whole => assert!(ends.contains(&length), "{what}: taken for whole"),
@@ -146,7 +168,7 @@ fn a_capture_of_headers_only_is_empty() {
         let ends = boundaries(&bytes);
         // A pcapng file has an interface block behind its section header.
         let headers = if bytes[0] == 0x0a { ends[1] } else { ends[0] };
-        let (told, end) = survive(&bytes[..headers]);
+        let (told, end) = survive(&bytes[..headers], &small());
         assert!(matches!(end, End::Whole), "{}: {end:?}", capture.file);
         assert_eq!((told.count(Counter::Packets), told.rows.len()), (0, 0), "{}", capture.file);
     }
@@ -154,7 +176,7 @@ fn a_capture_of_headers_only_is_empty() {
 
 #[test]
 fn bytes_may_be_flipped() {
-    for (seed, capture) in (1..).zip(all_captures()) {
+    for (seed, (capture, options)) in (1..).zip(with_and_without_keys()) {
         let bytes = capture.bytes();
         let ends = boundaries(&bytes);
         let mut random = Random::new(seed);
@@ -169,7 +191,7 @@ fn bytes_may_be_flipped() {
                     *byte ^= random.byte().max(1);
                 }
             }
-            survive(&damaged);
+            survive(&damaged, &options);
         }
     }
 }
@@ -177,7 +199,7 @@ fn bytes_may_be_flipped() {
 /// Damages what is inside of packets only, so that all of it reaches the decoders.
 #[test]
 fn packets_may_be_damaged() {
-    for (seed, capture) in (1000..).zip(all_captures()) {
+    for (seed, (capture, options)) in (1000..).zip(with_and_without_keys().into_iter().chain(with_rsa_keys())) {
         let whole = packets(&capture.bytes()).0;
         let mut random = Random::new(seed);
         for part in [64, 8, 1] {
@@ -194,7 +216,7 @@ fn packets_may_be_damaged() {
                     _ => packet.data.iter_mut().skip(place).take(2).for_each(|byte| *byte = random.byte()),
                 }
             }
-            let told = tell(&damaged, small());
+            let told = tell(&damaged, options.clone());
             assert_eq!(told.count(Counter::Packets), whole.len() as u64);
         }
     }
@@ -202,28 +224,28 @@ fn packets_may_be_damaged() {
 
 #[test]
 fn packets_may_be_missing_doubled_or_shuffled() {
-    for (seed, capture) in (2000..).zip(all_captures()) {
+    for (seed, (capture, options)) in (2000..).zip(with_and_without_keys()) {
         let whole = packets(&capture.bytes()).0;
         let mut random = Random::new(seed);
         let thinned: Vec<&Owned> = whole.iter().filter(|_| random.below(8) > 0).collect();
-        tell(thinned, small());
+        tell(thinned, options.clone());
         let doubled = whole.iter().flat_map(|packet| [packet, packet]);
-        let doubled = tell(doubled, small());
-        let messages = tell(&whole, small()).of_kind("sip");
+        let doubled = tell(doubled, options.clone());
+        let messages = tell(&whole, options.clone()).of_kind("sip");
         assert_eq!(doubled.of_kind("sip"), messages, "{}: every packet twice", capture.file);
         let mut shuffled: Vec<&Owned> = whole.iter().collect();
         for index in 0..shuffled.len() {
             let other = index + random.below((shuffled.len() - index).min(64));
             shuffled.swap(index, other);
         }
-        tell(shuffled, small());
-        tell(whole.iter().rev(), small());
+        tell(shuffled, options.clone());
+        tell(whole.iter().rev(), options);
     }
 }
 
 #[test]
 fn blocks_may_be_missing() {
-    for (seed, capture) in (3000..).zip(all_captures()) {
+    for (seed, (capture, options)) in (3000..).zip(with_and_without_keys()) {
         let bytes = capture.bytes();
         let ends = boundaries(&bytes);
         let mut random = Random::new(seed);
@@ -235,7 +257,7 @@ fn blocks_may_be_missing() {
                 }
                 from = end;
             }
-            survive(&left);
+            survive(&left, &options);
         }
     }
 }
@@ -246,7 +268,11 @@ fn captures_may_stand_one_behind_the_other() {
     for pair in captures.windows(2).step_by(5) {
         let (one, other) = (pair[0].bytes(), pair[1].bytes());
         let (before, ended) = packets(&one);
-        let (told, end) = survive(&[one.as_slice(), &other].concat());
+        // With the keys of both: the sessions of both are opened, on the same addresses.
+        let logs = pair.iter().flat_map(Capture::key_logs);
+        let keys = logs.fold(Keys::default(), |keys, path| keys.log_file(&path));
+        let options = Options { keys: keys.store(), ..small() };
+        let (told, end) = survive(&[one.as_slice(), &other].concat(), &options);
         let what = format!("{} and {}", pair[0].file, pair[1].file);
         let both_pcapng = one[0] == 0x0a && other[0] == 0x0a;
         if both_pcapng {
@@ -273,7 +299,76 @@ fn anything_may_be_no_capture() {
             bytes[8..12].copy_from_slice(&0x1a2b_3c4d_u32.to_le_bytes());
             bytes[4..8].copy_from_slice(&28_u32.to_le_bytes());
         }
-        survive(&bytes);
+        survive(&bytes, &small());
+    }
+}
+
+/// Damages encrypted records only, under headers that stay good, so that all of it reaches the ciphers.
+#[test]
+fn records_may_be_anything() {
+    let all = with_and_without_keys().into_iter().filter(|(_, options)| !options.keys.is_empty());
+    for (seed, (capture, options)) in (5000..).zip(all.chain(with_rsa_keys())) {
+        let whole = packets(&capture.bytes()).0;
+        let messages = tell(&whole, options.clone()).of_kind("sip");
+        let mut random = Random::new(seed);
+        for part in [16, 2] {
+            let mut damaged = whole.clone();
+            for packet in &mut damaged {
+                // A header of a record, wherever it stands behind the headers of the packet.
+                let headers = (40..packet.data.len().saturating_sub(8))
+                    .filter(|&at| matches!(packet.data[at..at + 3], [20..=23, 3, 0..=4]) && random.below(part) == 0);
+                for at in headers.collect::<Vec<_>>() {
+                    let body = &mut packet.data[at + 5..];
+                    match random.below(5) {
+                        0 => body.fill(0),
+                        1 => body.iter_mut().for_each(|byte| *byte = random.byte()),
+                        2 => body.reverse(),
+                        3 => packet.data[at + 3..at + 5].copy_from_slice(&[random.byte() & 0x4f, random.byte()]),
+                        _ => packet.data[at] = 20 + random.byte() % 5,
+                    }
+                }
+            }
+            let told = tell(&damaged, options.clone());
+            // What fails its check is not shown; no more can come of it than was there.
+            let came = told.of_kind("sip");
+            assert!(came <= messages, "{}: {came} messages of {messages}", capture.file);
+        }
+    }
+}
+
+/// Records without end that no key opens: after a hole each is tried with many numbers, but not for ever.
+#[test]
+fn records_that_never_open_cost_no_more_than_a_few() {
+    for file in ["tls13-aes256-gcm-sha384.pcap", "tls12-rsa-aes256-cbc-sha256.pcap", "tls12-dhe-aes128-ccm-8.pcap"] {
+        let capture = tls_captures().into_iter().find(|capture| capture.file == file).unwrap();
+        must_end(file, move || {
+            let options = Options { keys: capture.keys().store(), ..small() };
+            let packets = packets(&capture.bytes()).0;
+            let half = packets.len() / 2;
+            let mut feed = Feed::new(options);
+            for packet in &packets[..half] {
+                feed.push(packet.time, packet.link, &packet.data);
+            }
+            // The stream of the client goes on behind a hole with what looks like records.
+            let is_client = |packet: &&Owned| packet.data.len() > 60 && packet.data[36..38] == [0x13, 0xc5];
+            let last = packets[..half].iter().rfind(is_client).unwrap();
+            let header = &last.data[..54];
+            let seq = u32::from_be_bytes(*header[38..].first_chunk().unwrap()) + 50_000;
+            let mut random = Random::new(6000);
+            for number in 0..1500_u32 {
+                let mut data = header.to_vec();
+                data[16..18].copy_from_slice(&(40 + 1400_u16).to_be_bytes());
+                data[46] = 0x50;
+                data[38..42].copy_from_slice(&(seq + number * 1400).to_be_bytes());
+                for _ in 0..14 {
+                    data.extend([23, 3, 3, 0, 95]);
+                    data.extend((0..95).map(|_| random.byte()));
+                }
+                let time = Timestamp::from_nanos(last.time.as_nanos() + i64::from(number) * 20_000_000);
+                feed.push(time, last.link, &data);
+            }
+            feed.finish()
+        });
     }
 }
 
@@ -346,6 +441,9 @@ fn syn_floods_are_told_and_end() {
     };
     let told = check("SYNs to a SIP port", &[Counter::Forgotten], move |traffic| {
         (0..SYNS).for_each(|number| traffic.push(&syn(number, 5061)));
+        // A capture that ends right behind them would say nothing of an answer.
+        traffic.wait(Span::from_secs(60));
+        traffic.push(&syn(SYNS, 9999));
     });
     let unanswered = told.rows.iter().filter(|row| common::is_unanswered(row)).count();
     assert_eq!(unanswered, SYNS as usize, "each attempt is told once");

@@ -85,7 +85,7 @@ impl Inputs {
             match file.advance() {
                 Ok(true) => {
                     let begins = file.time().unwrap_or_default();
-                    let reopen = several && matches!(source, Source::File(_));
+                    let reopen = several && source.is_repeatable();
                     let file = if reopen { None } else { Some(file) };
                     inputs.waiting.push(Input { source, number, begins, file });
                 }
@@ -118,6 +118,9 @@ impl Inputs {
 
     /// Key logs found since the last call.
     pub fn take_key_logs(&mut self) -> Vec<Vec<u8>> {
+        for file in self.waiting.iter_mut().filter_map(|input| input.file.as_mut()) {
+            self.key_logs.extend(file.take_key_logs());
+        }
         for active in &mut self.active {
             self.key_logs.extend(active.file.take_key_logs());
         }

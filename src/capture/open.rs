@@ -84,6 +84,14 @@ impl Source {
         decompress(&head, Box::new(whole)).map_err(io_error)
     }
 
+    /// Whether it can be opened again and again: a file, but no pipe.
+    pub fn is_repeatable(&self) -> bool {
+        match self {
+            Self::File(path) => std::fs::metadata(path).is_ok_and(|data| data.is_file()),
+            Self::Stdin => false,
+        }
+    }
+
     /// Size in bytes, where it is known.
     pub fn size(&self) -> Option<u64> {
         match self {

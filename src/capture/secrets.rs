@@ -1,8 +1,8 @@
 //! The key logs inside pcapng files (decryption secrets blocks), wherever they stand.
 //!
 //! A file is read through once for them before its packets are: a block behind the packets is as
-//! good as one before them. Standard input cannot be read twice, so that blocks there count from
-//! where they stand on.
+//! good as one before them. Standard input and pipes cannot be read twice, so that blocks there
+//! count from where they stand on.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::capture::open::{OpenError, Source};
 /// Where a file cannot be opened or is no capture. Damage is told when the packets are read.
 pub fn secrets_in(sources: &[Source]) -> Result<Vec<Vec<u8>>, OpenError> {
     let mut found = Vec::new();
-    for source in sources.iter().filter(|source| matches!(source, Source::File(_))) {
+    for source in sources.iter().filter(|source| source.is_repeatable()) {
         let reader = source.open(Arc::default())?;
         let mut file = CaptureFile::new(&source.to_string(), Buffer::new(reader))?;
         if !file.can_hold_secrets() {

@@ -45,8 +45,14 @@ pub fn analyze(options: &Analyze) -> Result<Outcome, Failure> {
         for writing in &mut exports {
             writing.export.row(&row).map_err(|error| writing.failed(error))?;
         }
-        if let Some(screen) = &mut screen {
-            run.suspend(|| screen.row(&row)).map_err(failed)?;
+        if let Some(shown) = &mut screen
+            && let Err(error) = run.suspend(|| shown.row(&row))
+        {
+            // Whoever read the screen went away; files are still written.
+            if exports.is_empty() || error.kind() != io::ErrorKind::BrokenPipe {
+                return Err(failed(error));
+            }
+            screen = None;
         }
     }
     let (report, findings) = run.report();

@@ -6,7 +6,7 @@ use crate::cli::args::{BytesFormat, Follow, Way};
 use crate::cli::run::Run;
 use crate::cli::show::{dump, lines};
 use crate::cli::{Failure, Outcome};
-use crate::model::{Direction, FlowKey};
+use crate::model::{At, Direction, FlowKey, Payload};
 
 /// Runs the command: once to find the flow, once more for its bytes.
 ///
@@ -28,29 +28,37 @@ pub fn follow(options: &Follow) -> Result<Outcome, Failure> {
     let opened = report.tls_sessions.iter().any(|(flow, session)| flow.key == key && session.opened.is_some());
     payloads.retain(|(_, _, payload)| payload.decrypted == opened);
     let mut out = BufWriter::new(io::stdout().lock());
-    let mut last = None;
-    let written = payloads.iter().try_for_each(|(_, direction, payload)| {
-        let wanted = match options.direction {
-            Some(Way::Out) => *direction == Direction::Out,
-            Some(Way::In) => *direction == Direction::In,
-            None => true,
-        };
-        if !wanted {
-            return Ok(());
-        }
-        if options.format != BytesFormat::Raw && last != Some(*direction) {
-            let (src, dst) = key.ends(*direction);
+    let written = runs(payloads, options.direction).into_iter().try_for_each(|(direction, bytes)| {
+        if options.format != BytesFormat::Raw {
+            let (src, dst) = key.ends(direction);
             writeln!(out, "--- {}: {src} → {dst}", direction.name())?;
         }
-        last = Some(*direction);
         match options.format {
-            BytesFormat::Raw => out.write_all(&payload.bytes),
-            BytesFormat::Hex => dump(&payload.bytes, &mut out),
-            BytesFormat::Text => lines(&String::from_utf8_lossy(&payload.bytes), &mut out),
+            BytesFormat::Raw => out.write_all(&bytes),
+            BytesFormat::Hex => dump(&bytes, &mut out),
+            BytesFormat::Text => lines(&String::from_utf8_lossy(&bytes), &mut out),
         }
     });
     written.and_then(|()| out.flush()).map_err(|error| Failure::Write { name: "standard output".to_owned(), error })?;
     Ok(if report.damages.is_empty() { Outcome::Done } else { Outcome::Damaged })
+}
+
+/// What one side says until the other answers, whatever packets and records it came in.
+fn runs(payloads: Vec<(At, Direction, Payload)>, way: Option<Way>) -> Vec<(Direction, Vec<u8>)> {
+    let mut runs: Vec<(Direction, Vec<u8>)> = Vec::new();
+    for (_, direction, payload) in payloads {
+        let wanted = match way {
+            Some(Way::Out) => direction == Direction::Out,
+            Some(Way::In) => direction == Direction::In,
+            None => true,
+        };
+        match runs.last_mut() {
+            _ if !wanted => {}
+            Some((last, bytes)) if *last == direction => bytes.extend(payload.bytes),
+            _ => runs.push((direction, payload.bytes)),
+        }
+    }
+    runs
 }
 
 fn find(options: &Follow) -> Result<FlowKey, Failure> {

@@ -69,7 +69,8 @@ fn details(session: &TlsSession) -> Vec<(&'static str, String)> {
 /// What opened a session, or why nothing did.
 fn opened(source: Option<&KeySource>, why: Option<&NotOpened>) -> (&'static str, String) {
     match (source, why) {
-        (Some(source), _) => ("opened with", source.to_string()),
+        (Some(source), Some(why)) => ("opened with", format!("{source}, in part: {why}")),
+        (Some(source), None) => ("opened with", source.to_string()),
         (None, Some(why)) => ("closed", why.to_string()),
         (None, None) => ("closed", "the handshake did not end".to_owned()),
     }

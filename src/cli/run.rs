@@ -36,7 +36,7 @@ impl Run {
         for lines in secrets_in(&sources)? {
             key_files::add_lines(&mut keys, "the capture", &lines);
         }
-        let piped = sources.contains(&Source::Stdin);
+        let piped = !sources.iter().all(Source::is_repeatable);
         let mut inputs = Inputs::open(sources)?;
         if piped {
             for lines in inputs.take_key_logs() {

@@ -53,7 +53,9 @@ pub fn find(handshake: &Handshake<'_>, keys: &KeyStore) -> Result<(Secret, KeySo
 /// The premaster secret of an RSA key exchange.
 fn premaster(handshake: &Handshake<'_>, keys: &KeyStore) -> Result<(Secret, KeySource), NotOpened> {
     let encrypted = handshake.encrypted_premaster;
-    let in_log = encrypted.and_then(|encrypted| keys.secret(SecretLabel::Rsa, encrypted.get(..8)?));
+    let in_log = encrypted
+        .and_then(|encrypted| keys.secret(SecretLabel::Rsa, encrypted.get(..8)?))
+        .or_else(|| keys.secret(SecretLabel::Premaster, &handshake.client.random));
     if let Some((secret, source)) = in_log {
         return Ok((Secret::new(secret.expose()), source));
     }

@@ -2,7 +2,8 @@
 //!
 //! PEM (PKCS#1, PKCS#8, encrypted PKCS#8), DER, and PKCS#12 as Windows exports it.
 
-use pkcs8::EncryptedPrivateKeyInfo;
+use p12_keystore::Pkcs12Archive;
+use pkcs8::{EncryptedPrivateKeyInfo, PrivateKeyInfo, SecretDocument};
 use rsa::pkcs1::DecodeRsaPrivateKey;
 use rsa::pkcs8::DecodePrivateKey;
 use rsa::traits::PublicKeyParts;
@@ -20,6 +21,9 @@ pub enum KeyError {
     /// The password does not open it.
     #[error("the password does not open the key, or the file is damaged")]
     WrongPassword,
+    /// An encryption that is not supported.
+    #[error("its encryption is not supported; convert it with `openssl pkcs8 -topk8 -v2 aes-256-cbc`")]
+    Encryption,
     /// The old encryption of PEM.
     #[error("a PEM file with the old `Proc-Type: 4,ENCRYPTED` header; convert it with `openssl pkcs8 -topk8`")]
     OldPem,
@@ -92,8 +96,9 @@ fn from_pem(text: &str, password: Option<&str>) -> Result<RsaPrivateKey, KeyErro
         return RsaPrivateKey::from_pkcs8_pem(&pem).map_err(|_| KeyError::NotRsa);
     }
     if let Some(pem) = block("ENCRYPTED PRIVATE KEY") {
-        let password = password.ok_or(KeyError::PasswordNeeded)?;
-        return RsaPrivateKey::from_pkcs8_encrypted_pem(&pem, password).map_err(|_| KeyError::WrongPassword);
+        let (_, document) = SecretDocument::from_pem(&pem).map_err(|_| KeyError::Unknown)?;
+        let encrypted = EncryptedPrivateKeyInfo::try_from(document.as_bytes()).map_err(|_| KeyError::Unknown)?;
+        return decrypt(&encrypted, password);
     }
     let other_key = text.contains("BEGIN EC PRIVATE KEY") || text.contains("BEGIN DSA PRIVATE KEY");
     Err(if other_key { KeyError::NotRsa } else { KeyError::NotPrivate })
@@ -105,28 +110,61 @@ fn from_der(bytes: &[u8], password: Option<&str>) -> Result<RsaPrivateKey, KeyEr
     {
         return Ok(key);
     }
-    if EncryptedPrivateKeyInfo::try_from(bytes).is_ok() {
-        let password = password.ok_or(KeyError::PasswordNeeded)?;
-        return RsaPrivateKey::from_pkcs8_encrypted_der(bytes, password).map_err(|_| KeyError::WrongPassword);
+    if let Ok(encrypted) = EncryptedPrivateKeyInfo::try_from(bytes) {
+        return decrypt(&encrypted, password);
+    }
+    if PrivateKeyInfo::try_from(bytes).is_ok() {
+        return Err(KeyError::NotRsa);
+    }
+    if is_certificate(bytes) {
+        return Err(KeyError::NotPrivate);
     }
     from_pkcs12(bytes, password)
 }
 
+/// Whether DER is a certificate: a sequence in a sequence, with a version in brackets first.
+fn is_certificate(bytes: &[u8]) -> bool {
+    bytes.first() == Some(&0x30) && bytes.windows(4).take(12).any(|window| window == [0xa0, 3, 2, 1])
+}
+
+fn decrypt(encrypted: &EncryptedPrivateKeyInfo<'_>, password: Option<&str>) -> Result<RsaPrivateKey, KeyError> {
+    use pkcs8::Error::EncryptedPrivateKey;
+    use pkcs8::pkcs5::Error::{NoPbes1CryptSupport, UnsupportedAlgorithm};
+    let password = password.ok_or(KeyError::PasswordNeeded)?;
+    let key = encrypted.decrypt(password).map_err(|error| match error {
+        EncryptedPrivateKey(NoPbes1CryptSupport | UnsupportedAlgorithm { .. }) => KeyError::Encryption,
+        _ => KeyError::WrongPassword,
+    })?;
+    RsaPrivateKey::from_pkcs8_der(key.as_bytes()).map_err(|_| KeyError::NotRsa)
+}
+
 fn from_pkcs12(bytes: &[u8], password: Option<&str>) -> Result<RsaPrivateKey, KeyError> {
-    use p12_keystore::{KeyStore, Pkcs12ImportPolicy};
     // A PKCS#12 file is a sequence that begins with version 3.
     let is_pkcs12 = bytes.first() == Some(&0x30) && bytes.windows(3).take(8).any(|window| window == [2, 1, 3]);
     if !is_pkcs12 {
         return Err(KeyError::Unknown);
     }
-    let store = KeyStore::from_pkcs12(bytes, password.unwrap_or(""), Pkcs12ImportPolicy::Relaxed);
     let failed = if password.is_none() { KeyError::PasswordNeeded } else { KeyError::WrongPassword };
-    let store = store.map_err(|_| failed)?;
-    let (_, chain) = store.private_key_chain().ok_or(KeyError::NotPrivate)?;
-    RsaPrivateKey::from_pkcs8_der(chain.key().as_der()).map_err(|_| KeyError::NotRsa)
+    let archive = Pkcs12Archive::from_pkcs12(bytes, password.unwrap_or("")).map_err(|_| failed)?;
+    let bag = archive.keys.first().ok_or(KeyError::NotPrivate)?;
+    RsaPrivateKey::from_pkcs8_der(bag.key.as_der()).map_err(|_| KeyError::NotRsa)
 }
 
 /// For the fuzzer: any bytes as a key file.
 pub fn fuzz(bytes: &[u8]) {
     let _ = RsaKey::parse(bytes, Some("password"), "fuzz".into());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_bytes_end(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            fuzz(&bytes);
+            fuzz(&[&[0x30, 0x82, 0, 0xff, 2, 1, 3][..], &bytes].concat());
+        }
+    }
 }

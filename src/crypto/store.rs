@@ -69,6 +69,7 @@ impl KeyStore {
         !self.secrets.is_empty()
             && [
                 SecretLabel::ClientRandom,
+                SecretLabel::Premaster,
                 SecretLabel::ClientTraffic,
                 SecretLabel::ClientHandshake,
                 SecretLabel::ClientEarly,

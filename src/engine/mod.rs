@@ -125,7 +125,12 @@ impl Engine {
         let used = |name: &str| {
             let outer = report.tls_sessions.iter().filter_map(|(_, session)| session.opened.as_deref());
             let inner = report.inner_sessions.iter().filter_map(|(.., flight)| flight.opened.as_deref());
-            outer.chain(inner).any(|source| source.contains(name))
+            let (line, rsa) = (format!(" of {name}"), format!("the RSA key {name}"));
+            let is_of = |source: &str| {
+                let source = source.trim_end_matches(')');
+                source.ends_with(&line) || source.ends_with(&rsa)
+            };
+            outer.chain(inner).any(is_of)
         };
         let files = self.keys.files().into_iter().filter(|file| !used(file));
         files.map(ToString::to_string).collect()

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use crate::crypto::KeyStore;
 use crate::model::dns::{DnsMessage, RecordData};
 use crate::model::watch::is_watched;
-use crate::model::{Limits, LinkType, Packet, Ports, Recent};
+use crate::model::{Limits, LinkType, Packet, PointNo, Ports, Recent};
 use crate::session;
 use crate::wire::dns;
 use crate::wire::http;
@@ -83,13 +83,13 @@ impl Sieve {
         let Some(network) = network_header(packet.link, packet.data) else { return Verdict::Through };
         let Some(headers) = Headers::read(network) else { return Verdict::Through };
         match headers.protocol {
-            Protocol::Udp => self.judge_datagram(&headers),
-            Protocol::Tcp => self.judge_segment(&headers, keys),
+            Protocol::Udp => self.judge_datagram(&headers, packet.point),
+            Protocol::Tcp => self.judge_segment(&headers, packet.point, keys),
             Protocol::Other => Verdict::Drop,
         }
     }
 
-    fn judge_datagram(&mut self, headers: &Headers<'_>) -> Verdict {
+    fn judge_datagram(&mut self, headers: &Headers<'_>, point: PointNo) -> Verdict {
         if self.ports.asks(headers.src_port) || self.ports.asks(headers.dst_port) {
             if self.ports.kind(headers.src_port) == Some(crate::model::DecodeAs::Dns) {
                 self.learn(headers.payload);
@@ -102,7 +102,7 @@ impl Sieve {
         if self.asks_address(headers) {
             return Verdict::Keep;
         }
-        let flow = self.flow(headers);
+        let flow = self.flow(headers, point);
         if let Some(&mut verdict) = self.kept.get_mut(&flow) {
             return verdict;
         }
@@ -113,16 +113,18 @@ impl Sieve {
         Verdict::Drop
     }
 
-    fn judge_segment(&mut self, headers: &Headers<'_>, keys: &KeyStore) -> Verdict {
+    fn judge_segment(&mut self, headers: &Headers<'_>, point: PointNo, keys: &KeyStore) -> Verdict {
         if self.ports.asks(headers.src_port) || self.ports.asks(headers.dst_port) {
             return Verdict::Keep;
         }
         if self.asks_address(headers) {
             return Verdict::Keep;
         }
-        let flow = self.flow(headers);
+        let flow = self.flow(headers, point);
         if headers.syn {
-            self.kept.remove(&flow);
+            if let Some(&mut verdict) = self.kept.get_mut(&flow) {
+                return verdict; // its ports used again, or the handshake captured late
+            }
             self.undecided.insert(flow, Undecided { left: MOST_UNDECIDED, hello: Vec::new(), next: 0 });
             return Verdict::Through;
         }
@@ -187,10 +189,10 @@ impl Sieve {
             && (self.addresses.contains(&headers.src()) || self.addresses.contains(&headers.dst()))
     }
 
-    fn flow(&self, headers: &Headers<'_>) -> FlowHash {
+    fn flow(&self, headers: &Headers<'_>, point: PointNo) -> FlowHash {
         use std::hash::BuildHasher;
-        let one = self.hasher.hash_one((headers.src, headers.src_port));
-        let other = self.hasher.hash_one((headers.dst, headers.dst_port));
+        let one = self.hasher.hash_one((headers.src, headers.src_port, point));
+        let other = self.hasher.hash_one((headers.dst, headers.dst_port, point));
         one.wrapping_add(other) ^ u64::from(headers.protocol == Protocol::Udp)
     }
 

@@ -12,9 +12,11 @@ pub enum Kind {
     Transient,
     /// A connection that may stay silent for hours.
     Lasting,
+    /// Bytes wait for earlier ones.
+    Waiting,
 }
 
-const KINDS: usize = 3;
+const KINDS: usize = 4;
 const NONE: u32 = u32::MAX;
 
 #[derive(Debug)]
@@ -108,7 +110,9 @@ impl<T> Slab<T> {
 
     /// Any place that is in use, for emptying.
     pub fn any(&self) -> Option<FlowSlot> {
-        [Kind::Connecting, Kind::Transient, Kind::Lasting].into_iter().find_map(|kind| Some(self.oldest(kind)?.0))
+        [Kind::Connecting, Kind::Transient, Kind::Lasting, Kind::Waiting]
+            .into_iter()
+            .find_map(|kind| Some(self.oldest(kind)?.0))
     }
 
     fn list(&self, kind: Kind) -> List {

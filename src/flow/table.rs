@@ -57,13 +57,15 @@ pub struct FlowTable {
     limits: Limits,
     held: usize,
     now: Timestamp,
+    /// The capture has ended.
+    ends: bool,
 }
 
 impl FlowTable {
     /// An empty table.
     pub fn new(ports: Ports, limits: Limits) -> Self {
         let now = Timestamp::from_nanos(i64::MIN);
-        Self { index: HashMap::default(), flows: Slab::default(), ports, limits, held: 0, now }
+        Self { index: HashMap::default(), flows: Slab::default(), ports, limits, held: 0, now, ends: false }
     }
 
     /// Takes a frame; returns what it makes happen.
@@ -82,6 +84,7 @@ impl FlowTable {
     fn segment<'a>(&mut self, frame: &Frame<'a>, segment: &Segment<'a>, stats: &mut Stats, out: &mut Events<'a>) {
         let src = SocketAddr::new(frame.src, segment.src_port);
         let dst = SocketAddr::new(frame.dst, segment.dst_port);
+        let asked = self.ports.asks(segment.src_port) || self.ports.asks(segment.dst_port);
         let ends = EndsKey::new(frame.point, TransportKind::Tcp, src, dst);
         let mut slot = self.index.get(&ends).copied();
         if let Some(known) = slot {
@@ -106,7 +109,7 @@ impl FlowTable {
         });
         let pressed = self.held > self.limits.reorder_total;
         let Some(flow) = self.flows.get_mut(slot) else { return };
-        flow.wanted |= frame.wanted;
+        flow.wanted |= frame.wanted || asked;
         flow.last = frame.at;
         let direction = direction(&flow.key, src);
         let (key, wanted) = (flow.key, flow.wanted);
@@ -126,6 +129,7 @@ impl FlowTable {
     fn datagram<'a>(&mut self, frame: &Frame<'a>, datagram: &Datagram<'a>, stats: &mut Stats, out: &mut Events<'a>) {
         let src = SocketAddr::new(frame.src, datagram.src_port);
         let dst = SocketAddr::new(frame.dst, datagram.dst_port);
+        let asked = self.ports.asks(datagram.src_port) || self.ports.asks(datagram.dst_port);
         let ends = EndsKey::new(frame.point, TransportKind::Udp, src, dst);
         let slot = self.index.get(&ends).copied().unwrap_or_else(|| {
             let (client, server) = if self.is_client(src.port(), dst.port()) { (src, dst) } else { (dst, src) };
@@ -134,7 +138,7 @@ impl FlowTable {
             self.open(key, ends, frame, None, stats, out)
         });
         let Some(flow) = self.flows.get_mut(slot) else { return };
-        flow.wanted |= frame.wanted;
+        flow.wanted |= frame.wanted || asked;
         flow.last = frame.at;
         let (flow, wanted) = (flow.key, flow.wanted);
         let change = Change::Data(direction(&flow, src), Cow::Borrowed(datagram.payload));
@@ -177,6 +181,10 @@ impl FlowTable {
             self.flows.touch(slot, Kind::Transient, self.now);
             return Some(out);
         }
+        if let Some(slot) = due(self.flows.oldest(Kind::Waiting), self.limits.hole_age) {
+            self.give_up_holes(slot, stats, &mut out);
+            return Some(out);
+        }
         let slot = due(self.flows.oldest(Kind::Transient), self.limits.transient_age)?;
         self.forget(slot, stats, &mut out);
         Some(out)
@@ -184,6 +192,7 @@ impl FlowTable {
 
     /// Ends one flow; `None` where none is left.
     pub fn finish<'a>(&mut self, stats: &mut Stats) -> Option<Events<'a>> {
+        self.ends = true;
         let mut out = Events::new();
         let slot = self.flows.any()?;
         self.forget(slot, stats, &mut out);
@@ -204,7 +213,7 @@ impl FlowTable {
         out: &mut Events<'_>,
     ) -> FlowSlot {
         if self.flows.len() >= self.limits.flows {
-            let kinds = [Kind::Transient, Kind::Connecting, Kind::Lasting];
+            let kinds = [Kind::Transient, Kind::Connecting, Kind::Lasting, Kind::Waiting];
             if let Some((oldest, _)) = kinds.into_iter().find_map(|kind| self.flows.oldest(kind)) {
                 stats.count(Counter::FlowsEvicted);
                 self.forget(oldest, stats, out);
@@ -214,6 +223,19 @@ impl FlowTable {
         let slot = self.flows.insert(flow, Kind::Transient, self.now);
         self.index.insert(ends, slot);
         slot
+    }
+
+    /// Gives up what a silent flow waits for.
+    fn give_up_holes(&mut self, slot: FlowSlot, stats: &mut Stats, out: &mut Events<'_>) {
+        let (now, limits) = (self.now, &self.limits);
+        let Some(flow) = self.flows.get_mut(slot) else { return };
+        let (at, key, wanted) = (flow.last, flow.key, flow.wanted);
+        let Some(tcp) = flow.tcp.as_mut() else { return };
+        let held_before = tcp.held();
+        tcp.give_up(now, &mut Context { at, slot, flow: key, wanted, pressed: true, limits, stats, out });
+        self.held = (self.held + tcp.held()).saturating_sub(held_before);
+        let kind = kind(tcp, wanted);
+        self.flows.touch(slot, kind, self.now);
     }
 
     fn tell_unanswered(&mut self, slot: FlowSlot, stats: &mut Stats, out: &mut Events<'_>) {
@@ -236,7 +258,7 @@ impl FlowTable {
                 self.held = self.held.saturating_sub(tcp.held());
                 let limits = &self.limits;
                 let context = &mut Context { at, slot, flow: flow.key, wanted, pressed: false, limits, stats, out };
-                tcp.forget(self.now, context);
+                tcp.forget(self.now, self.ends, context);
             }
             None => out.push(StreamEvent { at, slot, flow: flow.key, wanted, change: Change::Forget }),
         }
@@ -250,6 +272,8 @@ fn direction(key: &FlowKey, src: SocketAddr) -> Direction {
 fn kind(tcp: &TcpFlow, wanted: bool) -> Kind {
     if tcp.is_connecting() {
         Kind::Connecting
+    } else if tcp.held() > 0 {
+        Kind::Waiting
     } else if tcp.has_ended() || !(wanted || tcp.has_carried()) {
         Kind::Transient
     } else {

@@ -25,6 +25,8 @@ const FARTHEST_AHEAD: i64 = 1 << 28;
 const RESET_WINDOW: std::ops::RangeInclusive<i64> = -(1 << 16)..=1 << 20;
 /// A SYN of the same connection may stand so far before the first byte that was seen.
 const LATE_SYN: i64 = 1 << 20;
+/// So many SYNs without an answer are told, however soon the capture ends.
+const ENOUGH_SYNS: u32 = 3;
 /// SYNs closer together than this are one SYN captured twice.
 const SAME_SYN: Span = Span::from_millis(50);
 
@@ -145,6 +147,14 @@ impl TcpFlow {
         ended && !segment.payload.is_empty() && (offset - next).abs() > LATE_SYN
     }
 
+    /// Gives up what it waits for.
+    pub fn give_up(&mut self, now: Timestamp, context: &mut Context<'_, '_>) {
+        for direction in Direction::BOTH {
+            self.give_up_holes(direction, now, context);
+            self.finish_direction(direction, context);
+        }
+    }
+
     /// Takes a segment that goes in `direction`.
     pub fn push<'a>(&mut self, direction: Direction, segment: &Segment<'a>, context: &mut Context<'_, 'a>) {
         if segment.rst {
@@ -154,10 +164,7 @@ impl TcpFlow {
             self.acknowledge(direction, segment);
             self.take_payload(direction, segment, context);
         }
-        for direction in Direction::BOTH {
-            self.give_up_holes(direction, context.at.time, context);
-            self.finish_direction(direction, context);
-        }
+        self.give_up(context.at.time, context);
     }
 
     /// SYN, the answer to it, and what shows that there was one.
@@ -167,7 +174,8 @@ impl TcpFlow {
             self.half(direction).base.get_or_insert(segment.seq.wrapping_add(1));
         }
         match (segment.syn, segment.ack.is_some(), self.state) {
-            (true, false, State::Unknown) if !self.carried => {
+            // After a refusal, or an ICMP error that was no last word, the client tries again.
+            (true, false, State::Unknown | State::Ended) if !self.carried => {
                 self.state = State::Connecting { first: at, last: at, syns: 1, told: false };
             }
             (true, false, State::Connecting { first, last, syns, told }) if at.time.since(last.time) >= SAME_SYN => {
@@ -178,7 +186,7 @@ impl TcpFlow {
                 let event = TcpEvent::Open { answer_time: Some(at.time.since(first.time)), syns };
                 context.emit(at, Change::Open(TcpStep { event, began: first }));
             }
-            (true, true, State::Unknown) if !self.carried => {
+            (true, true, State::Unknown | State::Ended) if !self.carried => {
                 self.state = State::Open;
                 let event = TcpEvent::Open { answer_time: None, syns: 0 };
                 context.emit(at, Change::Open(TcpStep { event, began: at }));
@@ -327,9 +335,19 @@ impl TcpFlow {
         }
     }
 
-    /// Delivers what waits, tells what is missing, and ends.
-    pub fn forget(&mut self, now: Timestamp, context: &mut Context<'_, '_>) {
-        self.unanswered(now, context);
+    /// Whether an answer may have come after the end of the capture.
+    pub fn is_undecided(&self, now: Timestamp, limits: &Limits) -> bool {
+        match self.state {
+            State::Connecting { last, syns, .. } => syns < ENOUGH_SYNS && now.since(last.time) < limits.syn_age,
+            _ => false,
+        }
+    }
+
+    /// Delivers what waits, tells what is missing, and ends; `ends` where the capture does.
+    pub fn forget(&mut self, now: Timestamp, ends: bool, context: &mut Context<'_, '_>) {
+        if !(ends && self.is_undecided(now, context.limits)) {
+            self.unanswered(now, context);
+        }
         for direction in Direction::BOTH {
             let half = self.half(direction);
             while let Some((hole_end, waits_since)) = half.bytes.hole_end().zip(half.bytes.waits_since()) {

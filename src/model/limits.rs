@@ -26,7 +26,7 @@ pub struct Limits {
     /// Silence after which an unanswered SYN is told. Default 15 s: the Windows client gives up after 21 s.
     pub syn_age: Span,
     /// Silence after which a closed connection, a datagram flow or a connection that nothing asked for
-    /// is forgotten. Default 60 s.
+    /// is forgotten. Default 20 s: below `row_age`, so that what is told then still finds its place.
     pub transient_age: Span,
     /// IP datagrams being put together. Default 4,096.
     pub fragment_datagrams: usize,
@@ -71,7 +71,7 @@ impl Limits {
             hole_age: Span::from_secs(10),
             acked_hole_age: Span::from_secs(1),
             syn_age: Span::from_secs(15),
-            transient_age: Span::from_secs(60),
+            transient_age: Span::from_secs(20),
             fragment_datagrams: 4096,
             fragment_bytes: share(32, 64 << 20),
             fragment_age: Span::from_secs(30),

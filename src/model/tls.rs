@@ -225,6 +225,8 @@ pub enum SecretLabel {
     ClientRandom,
     /// Premaster secret, by the first eight bytes of its encrypted form.
     Rsa,
+    /// Premaster secret, by client random.
+    Premaster,
     /// Master secret, by session id.
     SessionId,
     /// Early data of the client (TLS 1.3).

@@ -25,6 +25,8 @@ pub static PROBE: Probe = Probe {
 
 /// Longest body that is kept; the story reads autodiscover answers and web tickets, which are below 64 KiB.
 const LONGEST_BODY: usize = 1 << 20;
+/// Longest line between chunks.
+const LONGEST_LINE: usize = 16 << 10;
 /// Most requests that wait for their responses (pipelining).
 const MOST_WAITING: usize = 64;
 
@@ -52,6 +54,8 @@ struct Message {
     body: Vec<u8>,
     body_bytes: u64,
     rest: Rest,
+    /// Bytes of the body are missing.
+    holed: bool,
 }
 
 #[derive(Default)]
@@ -149,7 +153,9 @@ impl Stream {
         let bodiless = match head.start {
             HttpStart::Request { .. } => !chunked && length.is_none(),
             HttpStart::Response { status: 100..=199 | 204 | 304, .. } => true,
-            HttpStart::Response { .. } => request.as_ref().is_some_and(|(method, _)| method == "HEAD"),
+            HttpStart::Response { status, .. } => request
+                .as_ref()
+                .is_some_and(|(method, _)| method == "HEAD" || method == "CONNECT" && (200..300).contains(&status)),
         };
         let rest = match (bodiless, chunked, length) {
             (true, ..) => Rest::Length(0),
@@ -158,7 +164,7 @@ impl Stream {
             (false, false, None) => Rest::UntilClose,
         };
         let Head { start, headers } = head;
-        let message = Message { began, last, start, headers, body: Vec::new(), body_bytes: 0, rest };
+        let message = Message { began, last, start, headers, body: Vec::new(), body_bytes: 0, rest, holed: false };
         self.half(direction).message = Some(message);
         if rest == Rest::Length(0) {
             self.complete(direction, true, out);
@@ -182,7 +188,13 @@ impl Stream {
                 (used, false)
             }
             Rest::ChunkHead | Rest::Trailer => {
-                let end = memchr::memchr(b'\n', rest)? + 1;
+                let Some(end) = memchr::memchr(b'\n', rest).map(|end| end + 1) else {
+                    if rest.len() <= LONGEST_LINE {
+                        return None;
+                    }
+                    message.rest = Rest::UntilClose; // damaged
+                    return Some(message.take(rest, u64::MAX));
+                };
                 let line = rest.get(..end).unwrap_or_default().trim_ascii();
                 let done = message.line(line);
                 (end, done)
@@ -197,7 +209,8 @@ impl Stream {
     /// Tells the message under way.
     fn complete(&mut self, direction: Direction, complete: bool, out: &mut Output<'_>) {
         let Some(message) = self.half(direction).message.take() else { return };
-        let Message { began, last, start, headers, body, body_bytes, .. } = message;
+        let Message { began, last, start, headers, body, body_bytes, holed, .. } = message;
+        let complete = complete && !holed;
         let is_final = matches!(start, HttpStart::Response { status: 200.., .. });
         let is_response = matches!(start, HttpStart::Response { .. });
         let request = match (is_response, is_final) {
@@ -268,11 +281,12 @@ impl Decoder for Stream {
         let half = self.half(direction);
         half.held = Held::default();
         // Within a body of known length the place is not lost.
-        if let Some(Message { rest: Rest::Length(left) | Rest::Chunk(left), .. }) = &mut half.message
+        if let Some(Message { rest: Rest::Length(left) | Rest::Chunk(left), holed, .. }) = &mut half.message
             && loss.bytes > 0
             && loss.bytes < *left
         {
             *left -= loss.bytes;
+            *holed = true;
             return;
         }
         self.complete(direction, false, out);

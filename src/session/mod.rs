@@ -209,7 +209,14 @@ impl Session {
 
     fn change(&mut self, at: At, change: Change<'_>, out: &mut Output<'_>) {
         match change {
-            Change::Open(step) | Change::Close(step) => tell_step(at, step, out),
+            Change::Open(step) => tell_step(at, step, out),
+            Change::Close(step) => {
+                // Both sides have finished: nothing can follow. After a reset late bytes may.
+                if matches!(step.event, TcpEvent::Closed { .. }) {
+                    self.content.end(at, out);
+                }
+                tell_step(at, step, out);
+            }
             Change::Data(direction, bytes) => {
                 out.payload(at, direction, &bytes, false);
                 self.content.data(at, direction, bytes, out);

@@ -204,6 +204,7 @@ impl Half {
         }
         // Where the place in the stream is lost, half a line must not pass for a start line.
         let likeness = match self.adrift {
+            true if self.is_torn(here.rest) => Likeness::No,
             true if sip::find_start(here.rest, 0) == Some(0) => Likeness::Yes,
             true => Likeness::No,
             false => sip::begins(here.rest),
@@ -215,9 +216,15 @@ impl Half {
         }
     }
 
+    /// Whether what stands right behind a hole may be a method without its beginning.
+    fn is_torn(&self, bytes: &[u8]) -> bool {
+        self.headless && self.rubbish.is_none() && !sip::begins_known(bytes)
+    }
+
     /// Passes over bytes up to the next start line, or to the last line, which may become one.
     fn pass_over(&mut self, here: &Place<'_>, out: &mut Output<'_>) -> Step {
-        let used = sip::find_start(here.rest, 0).filter(|&start| start > 0).unwrap_or_else(|| {
+        let torn = if self.is_torn(here.rest) { memchr::memchr(b'\n', here.rest).map_or(0, |end| end + 1) } else { 0 };
+        let used = sip::find_start(here.rest, torn).filter(|&start| start > 0).unwrap_or_else(|| {
             let last_line = memchr::memrchr(b'\n', here.rest).map_or(0, |end| end + 1);
             if here.rest.len() - last_line > sip::LONGEST_START { here.rest.len() } else { last_line }
         });

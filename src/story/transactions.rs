@@ -146,7 +146,10 @@ impl Transactions {
                 }
             })
             .collect();
-        unanswered.sort_by_key(|request| super::by_packet(request.at));
+        unanswered.sort_by(|one, other| {
+            let key = |request: &Unanswered| (super::by_packet(request.at), request.direction);
+            key(one).cmp(&key(other)).then_with(|| (&one.call_id, &one.method).cmp(&(&other.call_id, &other.method)))
+        });
         unanswered.truncate(most);
         unanswered
     }

@@ -20,6 +20,9 @@ use crate::model::dns::{DnsMessage, Question, Record, RecordData, RecordType};
 /// Longest name in zone-file form that is kept: 255 bytes on the wire, each at most four characters.
 const LONGEST_NAME: usize = 1020;
 
+/// Most pointers in one name: a name has at most 127 labels.
+const MOST_JUMPS: u32 = 127;
+
 /// Length of the header in bytes.
 pub const HEADER: usize = 12;
 
@@ -166,6 +169,7 @@ fn name<'a>(whole: &[u8], input: Bytes<'a>) -> IResult<Bytes<'a>, String> {
     let mut text = String::new();
     let mut after = None;
     let mut here = input;
+    let mut jumps = 0;
     let mut floor = whole.len().checked_sub(input.len()).ok_or_else(fail)?;
     loop {
         let Some((&length, rest)) = here.split_first() else { return Err(fail()) };
@@ -189,7 +193,8 @@ fn name<'a>(whole: &[u8], input: Bytes<'a>) -> IResult<Bytes<'a>, String> {
             0xc0..=0xff => {
                 let Some((&low, tail)) = rest.split_first() else { return Err(fail()) };
                 let target = usize::from(length & 0x3f) << 8 | usize::from(low);
-                if target >= floor {
+                jumps += 1;
+                if target >= floor || jumps > MOST_JUMPS {
                     return Err(fail());
                 }
                 after.get_or_insert(tail_of(input, tail));

@@ -3,6 +3,8 @@
 //! In: the text. Out: labelled secrets with their line numbers, and the lines that cannot be read.
 //! CRLF and LF, comments, any case, any blanks. Secrets are lent as bytes and not kept here.
 
+use std::fmt;
+
 use nom::IResult;
 use nom::Parser;
 use nom::bytes::complete::take_while1;
@@ -11,8 +13,8 @@ use nom::sequence::separated_pair;
 
 use crate::model::tls::SecretLabel as Label;
 
-/// A line.
-#[derive(Debug, PartialEq, Eq)]
+/// A line. Does not print its secret.
+#[derive(PartialEq, Eq)]
 pub struct Line {
     /// Counted from 1.
     pub number: u32,
@@ -22,6 +24,12 @@ pub struct Line {
     pub id: Vec<u8>,
     /// The secret.
     pub secret: Vec<u8>,
+}
+
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Line({}, {:?}, {} bytes)", self.number, self.label, self.secret.len())
+    }
 }
 
 /// A line that cannot be read. Never holds the line itself.
@@ -65,7 +73,8 @@ fn parse_line(line: &[u8]) -> Result<Option<Fields>, &'static str> {
         return session_id_line(rest).map(Some).ok_or("no session id and master key in hex");
     }
     let label = match label.as_str() {
-        "CLIENT_RANDOM" | "PMS_CLIENT_RANDOM" => Label::ClientRandom,
+        "CLIENT_RANDOM" => Label::ClientRandom,
+        "PMS_CLIENT_RANDOM" => Label::Premaster,
         "RSA" => Label::Rsa,
         "CLIENT_EARLY_TRAFFIC_SECRET" => Label::ClientEarly,
         "CLIENT_HANDSHAKE_TRAFFIC_SECRET" => Label::ClientHandshake,
@@ -81,6 +90,7 @@ fn parse_line(line: &[u8]) -> Result<Option<Fields>, &'static str> {
     let fits = match label {
         Label::Rsa => id.len() == 8 && secret.len() == 48,
         Label::ClientRandom => id.len() == 32 && secret.len() == 48,
+        Label::Premaster => id.len() == 32 && !secret.is_empty(),
         Label::SessionId => true,
         _ => id.len() == 32 && matches!(secret.len(), 32 | 48),
     };

@@ -74,7 +74,7 @@ pub struct PacketBlock<'a> {
 }
 
 /// What a block says.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub enum Block<'a> {
     /// A packet.
     Packet(PacketBlock<'a>),

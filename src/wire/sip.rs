@@ -100,6 +100,12 @@ const METHODS: [&[u8]; 17] = [
     b"INVITE", b"CANCEL", b"UPDATE", b"PRACK", b"REFER", b"INFO", b"BYE", b"ACK",
 ];
 
+/// Whether `bytes` begin with a method that is known, or with a status line.
+pub fn begins_known(bytes: &[u8]) -> bool {
+    let word = bytes.iter().take_while(|&&byte| is_token(byte)).count();
+    bytes.starts_with(b"SIP/") || bytes.get(..word).is_some_and(|word| METHODS.contains(&word))
+}
+
 /// Finds the next start line from `from` on; returns where it begins.
 ///
 /// It may stand behind other bytes of its line: the XML bodies of Lync end without a line end, and

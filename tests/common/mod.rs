@@ -6,15 +6,20 @@ use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
 
 use lynccap::capture::buffer::Buffer;
-use lynccap::capture::{CaptureFile, Inputs, Next, Source};
+use lynccap::capture::{CaptureFile, Inputs, Next, Source, secrets_in};
+use lynccap::crypto::{KeyStore, RsaKey};
 use lynccap::engine::{Engine, Options};
 use lynccap::model::{
-    At, Counter, FrameNo, InputNo, Limits, LinkType, Message, Packet, PacketNo, PointNo, TcpEvent, Timestamp,
+    At, Counter, Direction, FlowKey, FrameNo, InputNo, Limits, LinkType, Message, Packet, PacketNo, PointNo, TcpEvent,
+    Timestamp,
 };
 use lynccap::story::fields::FIELDS;
 use lynccap::story::{Damage, Report, Row};
+use lynccap::wire::keylog;
 
 /// Where the captures are.
 pub fn folder() -> PathBuf {
@@ -45,6 +50,107 @@ impl Capture {
     /// Its bytes.
     pub fn bytes(&self) -> Vec<u8> {
         std::fs::read(&self.path).unwrap()
+    }
+
+    /// The key logs that stand beside it.
+    pub fn key_logs(&self) -> Vec<PathBuf> {
+        ["keys", "inner.keys"].iter().filter_map(|extension| self.beside(extension)).collect()
+    }
+
+    /// The secrets that the file itself carries.
+    pub fn own_secrets(&self) -> Vec<Vec<u8>> {
+        secrets_in(&[Source::File(self.path.clone())]).unwrap()
+    }
+
+    /// Its key logs and its own secrets, but no RSA key.
+    pub fn keys(&self) -> Keys {
+        let keys = self.key_logs().iter().fold(Keys::default(), |keys, path| keys.log_file(path));
+        self.own_secrets().iter().fold(keys, |keys, lines| keys.log("the capture", lines))
+    }
+}
+
+/// Keys under way to an engine.
+#[derive(Default)]
+pub struct Keys(KeyStore);
+
+impl Keys {
+    /// Adds the lines of a key log.
+    pub fn log(mut self, name: &str, lines: &[u8]) -> Self {
+        let file: Arc<str> = name.into();
+        for line in keylog::parse(lines).0 {
+            self.0.add_secret(line.label, &line.id, line.secret, &file, line.number);
+        }
+        self.0.add_key_log(file);
+        self
+    }
+
+    /// Adds a key log.
+    pub fn log_file(self, path: &Path) -> Self {
+        self.log(path.file_name().unwrap().to_str().unwrap(), &std::fs::read(path).unwrap())
+    }
+
+    /// Adds an RSA key that has no password.
+    pub fn rsa_file(mut self, path: &Path) -> Self {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        self.0.add_rsa(RsaKey::parse(&std::fs::read(path).unwrap(), None, name.into()).unwrap());
+        self
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Ready for use.
+    pub fn store(self) -> Arc<KeyStore> {
+        Arc::new(self.0)
+    }
+
+    /// Options that are the default ones but for these keys.
+    pub fn options(self) -> Options {
+        Options { keys: self.store(), ..Options::default() }
+    }
+}
+
+/// Runs the program in a folder, away from the user's settings.
+pub fn run_in(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lynccap"));
+    command.env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE").env_remove("CLICOLOR").env("TZ", "UTC");
+    command.args(arguments).current_dir(folder).stdin(Stdio::null()).output().unwrap()
+}
+
+/// A folder that goes when the test ends.
+pub struct Scratch(PathBuf);
+
+impl Scratch {
+    /// An empty folder; `name` is that of the test.
+    pub fn new(name: &str) -> Self {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The path of a file in it.
+    pub fn file(&self, name: &str) -> String {
+        self.0.join(name).to_str().unwrap().to_owned()
+    }
+
+    /// Writes a file; returns its path.
+    pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
+        std::fs::write(self.0.join(name), bytes).unwrap();
+        self.file(name)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
@@ -104,6 +210,7 @@ pub struct Feed {
     last: Option<PacketNo>,
     most_rows: u64,
     late: u64,
+    plaintext: [Vec<u8>; 2],
 }
 
 impl Feed {
@@ -118,6 +225,7 @@ impl Feed {
             last: None,
             most_rows: u64::MAX,
             late: 0,
+            plaintext: [Vec::new(), Vec::new()],
         }
     }
 
@@ -151,10 +259,16 @@ impl Feed {
     }
 
     fn take_rows(&mut self) {
+        for (_, direction, payload) in self.engine.take_payloads() {
+            if payload.decrypted {
+                let [out, r#in] = &mut self.plaintext;
+                if direction == Direction::Out { out } else { r#in }.extend(payload.bytes);
+            }
+        }
         while let Some(row) = self.engine.next_row() {
             self.released += 1;
             assert_eq!(row.number, self.released, "rows are numbered 1, 2, 3 …");
-            assert!(row.began.packet <= row.at.packet, "row {} ends before it begins", row.number);
+            assert!(row.began.packet <= row.at.packet, "a row ends before it begins: {}", text(&row, &[]));
             assert!(self.released <= self.most_rows, "more than {} rows", self.most_rows);
             self.late += u64::from(self.last.is_some_and(|last| last > row.at.packet));
             self.last = self.last.max(Some(row.at.packet));
@@ -165,14 +279,19 @@ impl Feed {
     }
 
     /// Ends; the rest of the rows leaves.
-    pub fn finish(mut self) -> Told {
+    pub fn finish(self) -> Told {
+        self.finish_followed().0
+    }
+
+    /// Ends; returns also what was decrypted of the flow that the options follow, client's side first.
+    pub fn finish_followed(mut self) -> (Told, [Vec<u8>; 2]) {
         self.engine.finish();
         self.take_rows();
         let report = self.engine.report();
         assert_eq!(report.rows, self.released);
         let counted = report.stats.get(Counter::RowsLate);
         assert!(self.late <= counted, "{} rows stand behind a later packet, {counted} are counted", self.late);
-        Told { rows: self.rows, report }
+        (Told { rows: self.rows, report }, self.plaintext)
     }
 }
 
@@ -216,6 +335,23 @@ pub fn packets(bytes: &[u8]) -> (Vec<Owned>, End) {
     }
 }
 
+/// A pcap file of packets, all of one link type, in nanoseconds.
+pub fn pcap_of<'a>(packets: impl IntoIterator<Item = &'a Owned>) -> Vec<u8> {
+    let (mut bytes, mut link) = (Vec::new(), LinkType::ETHERNET);
+    for packet in packets {
+        link = packet.link;
+        let nanos = packet.time.as_nanos();
+        let (seconds, rest) = (nanos.div_euclid(1_000_000_000), nanos.rem_euclid(1_000_000_000));
+        bytes.extend(u32::try_from(seconds).unwrap().to_le_bytes());
+        bytes.extend(u32::try_from(rest).unwrap().to_le_bytes());
+        bytes.extend(u32::try_from(packet.data.len()).unwrap().to_le_bytes());
+        bytes.extend(packet.wire_len.to_le_bytes());
+        bytes.extend(&packet.data);
+    }
+    let header = [0xa1b2_3c4d_u32, 0x0004_0002, 0, 0, 262_144, u32::from(link.0)];
+    header.into_iter().flat_map(u32::to_le_bytes).chain(bytes).collect()
+}
+
 /// Feeds packets to an engine. No row needs less than a byte, so there is an end to rows.
 pub fn tell<'a>(packets: impl IntoIterator<Item = &'a Owned>, options: Options) -> Told {
     let mut feed = Feed::new(options).at_most(1 << 24);
@@ -223,6 +359,26 @@ pub fn tell<'a>(packets: impl IntoIterator<Item = &'a Owned>, options: Options) 
         feed.push_cut(packet.time, packet.link, packet.wire_len, &packet.data);
     }
     feed.finish()
+}
+
+/// The conversations of packets, each with the port of its client.
+pub fn flows<'a>(packets: impl IntoIterator<Item = &'a Owned>) -> BTreeMap<u16, FlowKey> {
+    let told = tell(packets, Options::default());
+    told.rows.iter().filter_map(|row| Some(row.flow?.key)).map(|key| (key.client.port(), key)).collect()
+}
+
+/// Feeds packets to an engine that follows one flow; returns also what it decrypted of it, client's
+/// side first.
+pub fn follow<'a>(
+    packets: impl IntoIterator<Item = &'a Owned>,
+    flow: FlowKey,
+    keys: &Arc<KeyStore>,
+) -> (Told, [Vec<u8>; 2]) {
+    let mut feed = Feed::new(Options { keys: keys.clone(), followed: Some(flow), ..Options::default() });
+    for packet in packets {
+        feed.push_cut(packet.time, packet.link, packet.wire_len, &packet.data);
+    }
+    feed.finish_followed()
 }
 
 /// Analyses files as the program does.

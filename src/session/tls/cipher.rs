@@ -351,14 +351,22 @@ impl Legacy {
                 let last = ciphertext.get(ciphertext.len().checked_sub(block.length())?..)?.to_vec();
                 decrypt_cbc(*block, key, &iv, ciphertext)?;
                 let padding = unpadded_length(ciphertext)?;
+                let range = start..start + padding;
+                if !self.encrypt_then_mac {
+                    let text = range.start..range.end.checked_sub(tag_length)?;
+                    let tag = payload.get(text.end..range.end)?;
+                    if !self.mac.verifies(header, payload.get(text.clone())?, tag) {
+                        return None;
+                    }
+                    if let CbcIv::Chained(known) = chain {
+                        *known = Some(last);
+                    }
+                    return Some(text);
+                }
                 if let CbcIv::Chained(known) = chain {
                     *known = Some(last);
                 }
-                let range = start..start + padding;
-                if self.encrypt_then_mac {
-                    return Some(range);
-                }
-                range
+                return Some(range);
             }
         };
         let text = range.start..range.end.checked_sub(tag_length)?;
@@ -401,6 +409,8 @@ impl MessageDecrypter for Legacy {
 
 impl RecordCipher for Legacy {
     fn continue_behind(&mut self, ciphertext: &[u8]) {
+        let tag = if self.encrypt_then_mac { self.mac.hash.length() } else { 0 };
+        let ciphertext = ciphertext.get(..ciphertext.len().saturating_sub(tag)).unwrap_or_default();
         if let Kind::Cbc { block, iv: CbcIv::Chained(known), .. } = &mut self.kind {
             *known =
                 ciphertext.len().checked_sub(block.length()).and_then(|at| ciphertext.get(at..)).map(<[u8]>::to_vec);

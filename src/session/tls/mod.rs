@@ -45,6 +45,7 @@ type Span = (At, At);
 
 /// One direction.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the stream")]
 struct Half {
     held: Held,
     reader: Reader,
@@ -61,6 +62,8 @@ struct Half {
     /// Its Finished message was seen, or what must be one.
     finished: bool,
     failures: u32,
+    /// A record was opened in this direction.
+    opened_any: bool,
 }
 
 /// A TLS session on a stream.
@@ -191,7 +194,8 @@ impl Tls {
         let opened = self.half(direction).reader.open(header, payload, &mut scratch);
         match opened {
             Some(kind) => {
-                self.half(direction).failures = 0;
+                let half = self.half(direction);
+                (half.failures, half.opened_any) = (0, true);
                 self.content(direction, span, kind, &scratch, out);
             }
             None => self.failed(direction, span, payload, out),
@@ -203,10 +207,21 @@ impl Tls {
     fn failed(&mut self, direction: Direction, span: Span, payload: &[u8], out: &mut Output<'_>) {
         if !self.half(direction).reader.is_active() {
             self.session.unreadable_records += 1;
+            let early = direction == Direction::Out && self.shown.client.as_ref().is_some_and(|hello| hello.early_data);
+            if !self.established
+                && !early
+                && !self.shown.broken
+                && !self.half(direction).finished
+                && let Some(source) = self.opened.take()
+            {
+                self.halves.out.reader.clear();
+                self.halves.r#in.reader.clear();
+                self.tell_not_opened(span, NotOpened::WrongKey(source), out);
+            }
             return;
         }
         self.session.failed_records += 1;
-        if !self.established && self.half(direction).messages.is_empty() && !self.half(direction).finished {
+        if !self.established && !self.halves.out.opened_any && !self.halves.r#in.opened_any {
             // The first record under these keys: they are the wrong ones.
             if let Some(source) = self.opened.take() {
                 self.halves.out.reader.clear();
@@ -298,6 +313,7 @@ impl Tls {
             content::HANDSHAKE => self.handshake(direction, span, bytes, out),
             content::APPLICATION_DATA => {
                 self.count_data(direction, bytes.len());
+                self.half(direction).finished = true; // data comes behind it, seen or not
                 self.settle(span, out);
                 if !bytes.is_empty() {
                     out.payload(span.1, direction, bytes, true);
@@ -320,6 +336,11 @@ impl Tls {
         let half = self.half(direction);
         half.messages.extend_from_slice(bytes);
         let mut began = *half.messages_began.get_or_insert(span.0);
+        // Nothing is moved until a message is whole.
+        let needed = wire::handshake_length(&half.messages).filter(|length| *length <= wire::LONGEST_HANDSHAKE);
+        if needed.is_some_and(|length| half.messages.len() < length + 4) {
+            return;
+        }
         let messages = std::mem::take(&mut half.messages);
         let mut rest = messages.as_slice();
         while let Some((message, after)) = wire::take_handshake(rest) {
@@ -514,6 +535,7 @@ impl Tls {
             }
             Err(why) => self.tell_not_opened(span, why, out),
         }
+        self.shown.transcript = Vec::new(); // has served
     }
 
     fn tell_not_opened(&mut self, span: Span, why: NotOpened, out: &mut Output<'_>) {
@@ -527,7 +549,7 @@ impl Tls {
 
     /// Tells that a handshake is over, once both sides have finished.
     fn settle(&mut self, span: Span, out: &mut Output<'_>) {
-        if self.established || !(self.halves.out.finished && self.halves.r#in.finished) {
+        if self.established || self.shown.server.is_none() || !(self.halves.out.finished && self.halves.r#in.finished) {
             return;
         }
         self.established = true;
@@ -536,6 +558,7 @@ impl Tls {
             out.resumptions.remember(&out.flow, ticket, master, source);
         }
         let began = self.began.unwrap_or(span.0);
+        let span = (span.0, span.1.later(began));
         let event = TlsEvent::Established {
             resumed: self.session.resumed,
             renegotiated: self.renegotiating,
@@ -591,6 +614,27 @@ impl Tls {
         Some(bytes.len())
     }
 
+    /// The change cipher spec may lie in the hole: what comes behind it is encrypted.
+    fn use_next_keys(&mut self, direction: Direction, span: Span, header: &RecordHeader, out: &mut Output<'_>) {
+        let tls12 = self.shown.server.is_some() && self.shown.version() < TlsVersion::TLS13;
+        if !tls12 || header.kind != content::APPLICATION_DATA || self.half(direction).reader.has_keys() {
+            return;
+        }
+        if self.master.is_none() && self.not_opened.is_none() {
+            self.prepare_keys(span, out);
+        }
+        let next = match direction {
+            Direction::Out => self.next_out.take(),
+            Direction::In => self.next_in.take(),
+        };
+        let half = self.half(direction);
+        half.encrypted = true;
+        if let Some(epoch) = next {
+            half.reader.set([epoch]);
+            half.reader.switch();
+        }
+    }
+
     /// Goes on with the record found after a hole; `false` where it cannot be opened.
     fn resume_at(
         &mut self,
@@ -600,6 +644,7 @@ impl Tls {
         payload: &[u8],
         out: &mut Output<'_>,
     ) -> bool {
+        self.use_next_keys(direction, span, header, out);
         if !self.half(direction).reader.has_keys() {
             self.half(direction).lost = false;
             self.record(direction, span, header, payload, out);
@@ -609,7 +654,7 @@ impl Tls {
         let opened = self.half(direction).reader.open_after_hole(header, payload, &mut scratch);
         if let Some(kind) = opened {
             let half = self.half(direction);
-            (half.lost, half.failures) = (false, 0);
+            (half.lost, half.failures, half.opened_any) = (false, 0, true);
             self.content(direction, span, kind, &scratch, out);
         }
         self.scratch = scratch;
@@ -631,7 +676,7 @@ impl Half {
         let used = self.skip.min(bytes.len());
         self.skip -= used;
         self.skipped_end.extend_from_slice(bytes.get(..used).unwrap_or_default());
-        let surplus = self.skipped_end.len().saturating_sub(16);
+        let surplus = self.skipped_end.len().saturating_sub(16 + 48);
         self.skipped_end.drain(..surplus);
         if self.skip == 0 {
             let end = std::mem::take(&mut self.skipped_end);
@@ -673,6 +718,7 @@ impl Decoder for Tls {
         } else {
             half.skip = 0;
             half.lost = true;
+            half.reader.lose_place();
         }
         if !self.established {
             self.shown.broken = true;
@@ -686,7 +732,7 @@ impl Decoder for Tls {
 
     fn end(&mut self, at: At, out: &mut Output<'_>) {
         self.inner.end(at, out);
-        let Some(last) = self.last else { return };
+        let Some(last) = self.last.take() else { return }; // told already
         self.session.opened = self.opened.clone();
         self.session.not_opened = self.not_opened.take();
         let session = std::mem::take(&mut self.session);
@@ -696,7 +742,7 @@ impl Decoder for Tls {
 
     fn held(&self) -> usize {
         let half = |half: &Half| half.held.cost() + half.messages.len();
-        half(&self.halves.out) + half(&self.halves.r#in) + self.inner.held()
+        half(&self.halves.out) + half(&self.halves.r#in) + self.inner.held() + self.shown.transcript.len()
     }
 
     fn relieve(&mut self, at: At, out: &mut Output<'_>) {

@@ -148,7 +148,27 @@ impl Reader {
             }
             epoch.cipher.continue_behind(payload);
         }
-        self.open_with_next(header, payload, scratch)
+        self.search_next(header, payload, scratch)
+    }
+
+    /// The hole may reach over the change to the next keys of TLS 1.3, and records under them.
+    fn search_next(&mut self, header: &RecordHeader, payload: &[u8], scratch: &mut Vec<u8>) -> Option<u8> {
+        for index in 0..self.next.len() {
+            let Some(epoch) = self.next.get_mut(index).filter(|epoch| epoch.secret.is_some()) else { continue };
+            for seq in 0..FARTHEST_SEQUENCE {
+                if self.tries >= MOST_TRIES {
+                    return None;
+                }
+                self.tries += 1;
+                if let Some(kind) = epoch.open(header, seq, payload, scratch) {
+                    (epoch.seq, self.tries) = (seq + 1, 0);
+                    self.next.drain(..index);
+                    self.switch();
+                    return Some(kind);
+                }
+            }
+        }
+        None
     }
 
     /// A record is missing or damaged: the next one has the next number.
@@ -156,6 +176,13 @@ impl Reader {
         if let Some(epoch) = &mut self.current {
             epoch.seq += 1;
             epoch.cipher.continue_behind(end_of_ciphertext);
+        }
+    }
+
+    /// Where the stream goes on is not known.
+    pub fn lose_place(&mut self) {
+        if let Some(epoch) = &mut self.current {
+            epoch.cipher.continue_behind(&[]);
         }
     }
 
