@@ -39,6 +39,13 @@ impl DnsMessage {
         (self.flags >> 11 & 0xf) as u8
     }
 
+    /// About how many bytes of memory it takes.
+    pub fn weight(&self) -> usize {
+        let questions: usize = self.questions.iter().map(|question| question.name.len() + 48).sum();
+        let records = self.records().map(|record| record.name.len() + size_of::<Record>() + record.data.weight());
+        questions + records.sum::<usize>()
+    }
+
     /// All records of all sections, in order.
     pub fn records(&self) -> impl Iterator<Item = &Record> {
         self.answers.iter().chain(&self.authority).chain(&self.additional)
@@ -131,6 +138,23 @@ pub enum RecordData {
     },
     /// Anything else, and data that does not fit its type.
     Other(Vec<u8>),
+}
+
+impl RecordData {
+    /// About how many bytes of memory it takes besides itself.
+    fn weight(&self) -> usize {
+        match self {
+            Self::A(_) | Self::Aaaa(_) => 0,
+            Self::Name(name) | Self::Mx { exchange: name, .. } | Self::Srv { target: name, .. } => name.len(),
+            Self::Soa { mname, rname, .. } => mname.len() + rname.len(),
+            Self::Naptr { texts, replacement, .. } => texts.iter().map(Vec::len).sum::<usize>() + replacement.len(),
+            Self::Txt(texts) => texts.iter().map(|text| text.len() + 24).sum(),
+            Self::Svcb { target, params, .. } => {
+                target.len() + params.iter().map(|(_, value)| value.len() + 32).sum::<usize>()
+            }
+            Self::Other(data) => data.len(),
+        }
+    }
 }
 
 /// Resource record type (IANA "Resource Record (RR) TYPEs"). Unknown numbers print as `TYPE65280` (RFC 3597).

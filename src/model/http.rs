@@ -43,6 +43,12 @@ pub struct HttpMessage {
 }
 
 impl HttpMessage {
+    /// About how many bytes of memory it takes.
+    pub fn weight(&self) -> usize {
+        let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len() + 48).sum();
+        self.body.len() + headers
+    }
+
     /// The first header field of that name, in any case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())

@@ -218,6 +218,13 @@ pub struct Certificate {
     pub self_signed: bool,
 }
 
+impl Certificate {
+    fn weight(&self) -> usize {
+        let names: usize = self.names.iter().map(|name| name.len() + 24).sum();
+        size_of::<Self>() + self.subject.len() + self.issuer.len() + names + self.modulus.len() + self.serial.len()
+    }
+}
+
 /// What a secret of a key log is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SecretLabel {
@@ -335,6 +342,15 @@ pub enum TlsEvent {
 }
 
 impl TlsEvent {
+    /// About how many bytes of memory it takes.
+    pub fn weight(&self) -> usize {
+        match self {
+            Self::Certificate(chain) => chain.iter().map(Certificate::weight).sum(),
+            Self::ClientHello(hello) => 512 + hello.suites.len() * 2 + hello.ticket.as_ref().map_or(0, Vec::len),
+            _ => 256,
+        }
+    }
+
     /// As rows and exports spell it.
     pub const fn name(&self) -> &'static str {
         match self {

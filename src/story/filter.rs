@@ -59,6 +59,8 @@ enum Operator {
 struct Literal {
     text: String,
     number: Option<f64>,
+    /// Nanoseconds since 1970, where the text is a time (RFC 3339).
+    time: Option<i64>,
 }
 
 /// What is wrong with a filter, and where.
@@ -110,7 +112,7 @@ impl Literal {
             Value::Int(number) => self.number_is(*number as f64, &number.to_string(), operator),
             Value::Seconds(number) => self.number_is(*number, &number.to_string(), operator),
             Value::Text(text) => self.text_is(text, operator),
-            Value::Time(time) => self.text_is(&time.as_nanos().to_string(), operator),
+            Value::Time(time) => self.time.is_some_and(|literal| operator.accepts(time.as_nanos().cmp(&literal))),
             Value::Texts(texts) => texts.iter().any(|text| self.text_is(text, operator)),
             Value::Records(records) => records
                 .iter()
@@ -268,7 +270,12 @@ impl<'a> Parse<'a> {
             return Ok(Expr::Has(field.value));
         };
         let Some(text) = self.take(literal) else { return Err(self.error("expected a value")) };
-        let literal = Literal { text: text.to_lowercase(), number: text.parse().ok() };
+        let instant: Option<jiff::Timestamp> = text.parse().ok();
+        let time = instant.and_then(|instant| i64::try_from(instant.as_nanosecond()).ok());
+        if field.name == "time" && time.is_none() {
+            return Err(self.error("expected a time such as 2026-11-23T07:35:04Z"));
+        }
+        let literal = Literal { text: text.to_lowercase(), number: text.parse().ok(), time };
         Ok(Expr::Compare(field.value, operator, literal))
     }
 }
@@ -325,6 +332,7 @@ mod tests {
         check("dns_name == 'sip.ex.test'", true);
         check("!(dns)||dns_type==A", true);
         check("dns_name == \"\"", false);
+        check("time >= 1970-01-01T00:00:01Z and time < \"1970-01-01T00:00:02Z\"", true);
     }
 
     #[track_caller]

@@ -34,6 +34,8 @@ pub struct Lookup {
     pub unreachable: Option<At>,
     /// Addresses in the answer, in its order.
     pub addresses: Vec<IpAddr>,
+    /// Whose address each is, lower case.
+    pub owners: Vec<Arc<str>>,
     /// Targets of SRV records in the answer, in the order in which they are to be tried (RFC 2782:
     /// by priority, and among equals here by weight).
     pub targets: Vec<Target>,
@@ -92,9 +94,17 @@ pub struct Names {
     limit: usize,
     dropped: u64,
     queries: Recent<QueryKey, LookupId>,
-    by_address: Recent<(PointNo, IpAddr, IpAddr), LookupId>,
+    /// The last few look-ups that gave an address to a client, the latest last.
+    by_address: Recent<(PointNo, IpAddr, IpAddr), Vec<LookupId>>,
+    /// Queries to a group, whose answers come from elsewhere: by who asked.
+    multicast: Recent<(PointNo, SocketAddr, u16, Arc<str>), LookupId>,
     by_target: Recent<(PointNo, IpAddr, Arc<str>), LookupId>,
 }
+
+/// Most targets, addresses and aliases of one answer that are remembered, each.
+const MOST_RECORDS: usize = 64;
+/// Most look-ups of one address that are remembered.
+const MOST_LOOKUPS: usize = 4;
 
 const LATE: &str = "answered before";
 const AGAIN: &str = "asked again";
@@ -110,6 +120,7 @@ impl Names {
             dropped: 0,
             queries: Recent::new(limit),
             by_address: Recent::new(limit),
+            multicast: Recent::new(limit),
             by_target: Recent::new(limit),
         }
     }
@@ -141,14 +152,18 @@ impl Names {
         };
         let name: Arc<str> = question.name.to_ascii_lowercase().into();
         let key = QueryKey { flow: *flow, id: message.id, name, rtype: question.rtype };
+        let (src, dst) = flow.ends(direction);
         if message.is_response() {
-            return self.answer(&key, at, message);
+            let known = self.queries.get_mut(&key).copied();
+            let asked = (flow.point, dst, message.id, key.name.clone());
+            let id = known.or_else(|| self.multicast.get_mut(&asked).copied());
+            return self.answer(id, flow.point, at, message);
         }
-        if let Some(lookup) = self.queries.get_mut(&key).copied().and_then(|id| self.get(id)) {
+        let open = |lookup: &&mut Lookup| lookup.answered.is_none();
+        if let Some(lookup) = self.queries.get_mut(&key).copied().and_then(|id| self.get(id)).filter(open) {
             lookup.queries = lookup.queries.saturating_add(1);
             return (None, Some(AGAIN));
         }
-        let (src, dst) = flow.ends(direction);
         let lookup = Lookup {
             client: src.ip(),
             server: dst,
@@ -160,11 +175,15 @@ impl Names {
             rcode: None,
             unreachable: None,
             addresses: Vec::new(),
+            owners: Vec::new(),
             targets: Vec::new(),
             aliases: Vec::new(),
             flows: Vec::new(),
         };
         let id = self.add(lookup);
+        if dst.ip().is_multicast() {
+            self.multicast.insert((flow.point, src, message.id, key.name.clone()), id);
+        }
         self.queries.insert(key, id);
         (None, None)
     }
@@ -179,31 +198,51 @@ impl Names {
         self.first_id + self.lookups.len() as u64 - 1
     }
 
-    fn answer(&mut self, key: &QueryKey, at: At, message: &DnsMessage) -> (Option<Span>, Option<&'static str>) {
-        let point = key.flow.point;
-        let Some(id) = self.queries.get_mut(key).copied() else {
-            return (None, Some(UNASKED));
-        };
+    fn answer(
+        &mut self,
+        id: Option<LookupId>,
+        point: PointNo,
+        at: At,
+        message: &DnsMessage,
+    ) -> (Option<Span>, Option<&'static str>) {
+        let Some(id) = id else { return (None, Some(UNASKED)) };
         let Some(lookup) = self.get(id) else { return (None, None) };
         if lookup.answered.is_some() {
             return (None, Some(LATE));
         }
         lookup.answered = Some(at);
         lookup.rcode = Some(message.rcode);
-        for record in message.answers.iter().chain(&message.additional) {
+        for record in &message.answers {
             match &record.data {
-                RecordData::A(address) => lookup.addresses.push(IpAddr::V4(*address)),
-                RecordData::Aaaa(address) => lookup.addresses.push(IpAddr::V6(*address)),
-                RecordData::Srv { priority, weight, port, target } => lookup.targets.push(Target {
-                    priority: *priority,
-                    weight: *weight,
-                    port: *port,
-                    host: target.to_ascii_lowercase().into(),
-                }),
-                RecordData::Name(alias) if record.rtype == RecordType::CNAME => {
+                RecordData::Srv { priority, weight, port, target } if lookup.targets.len() < MOST_RECORDS => {
+                    lookup.targets.push(Target {
+                        priority: *priority,
+                        weight: *weight,
+                        port: *port,
+                        host: target.to_ascii_lowercase().into(),
+                    });
+                }
+                RecordData::Name(alias) if record.rtype == RecordType::CNAME && lookup.aliases.len() < MOST_RECORDS => {
                     lookup.aliases.push(alias.to_ascii_lowercase().into());
                 }
                 _ => {}
+            }
+        }
+        // An address counts where its owner is on the way: the name itself, an alias, a target. Name
+        // servers' addresses come along, too.
+        for record in message.answers.iter().chain(&message.additional).take(4 * MOST_RECORDS) {
+            let address = match &record.data {
+                RecordData::A(address) => IpAddr::V4(*address),
+                RecordData::Aaaa(address) => IpAddr::V6(*address),
+                _ => continue,
+            };
+            let owner: Arc<str> = record.name.to_ascii_lowercase().into();
+            let on_the_way = owner == lookup.name
+                || lookup.aliases.contains(&owner)
+                || lookup.targets.iter().any(|target| target.host == owner);
+            if on_the_way && lookup.addresses.len() < MOST_RECORDS {
+                lookup.addresses.push(address);
+                lookup.owners.push(owner);
             }
         }
         lookup.targets.sort_by_key(|target| (target.priority, u16::MAX - target.weight));
@@ -211,7 +250,16 @@ impl Names {
         let (client, addresses) = (lookup.client, lookup.addresses.clone());
         let targets: Vec<_> = lookup.targets.iter().map(|target| target.host.clone()).collect();
         for address in addresses {
-            self.by_address.insert((point, client, address), id);
+            let key = (point, client, address);
+            match self.by_address.get_mut(&key) {
+                Some(ids) => {
+                    ids.retain(|known| *known != id);
+                    ids.push(id);
+                    let surplus = ids.len().saturating_sub(MOST_LOOKUPS);
+                    ids.drain(..surplus);
+                }
+                None => _ = self.by_address.insert(key, vec![id]),
+            }
         }
         for host in targets {
             self.by_target.insert((point, client, host), id);
@@ -235,11 +283,12 @@ impl Names {
             return None;
         }
         let (client, server) = (flow.client.ip(), flow.server.ip());
-        let address_id = self.by_address.get_mut(&(flow.point, client, server)).copied();
-        let Some(lookup) = address_id.and_then(|id| self.get(id)) else { return Some(Origin::NotLookedUp) };
-        let Some(answered) = lookup.answered.filter(|answered| answered.packet < began.packet) else {
-            return Some(Origin::NotLookedUp);
-        };
+        let ids = self.by_address.get_mut(&(flow.point, client, server)).cloned().unwrap_or_default();
+        // The newest answer that came before the connection.
+        let before = |lookup: &Lookup| lookup.answered.is_some_and(|answered| answered.packet < began.packet);
+        let id = ids.into_iter().rev().find(|&id| self.get(id).is_some_and(|lookup| before(lookup)));
+        let Some(lookup) = id.and_then(|id| self.get(id)) else { return Some(Origin::NotLookedUp) };
+        let Some(answered) = lookup.answered else { return Some(Origin::NotLookedUp) };
         lookup.flows.push(number);
         let position = lookup.addresses.iter().position(|&address| address == server).map_or(1, |index| index + 1);
         let choice = (position, lookup.addresses.len().max(1));
@@ -249,7 +298,7 @@ impl Names {
         hosts.extend(lookup.aliases.iter().cloned());
         if is_srv {
             // The address came along with the SRV answer.
-            let host = lookup.targets.first().map_or(asked_name.clone(), |target| target.host.clone());
+            let host = lookup.owners.get(position - 1).cloned().unwrap_or_else(|| asked_name.clone());
             return Some(Origin::LookedUp { service: Some(asked_name), host, choice, delay });
         }
         let service = hosts.iter().find_map(|host| self.service(flow, host, began, number));

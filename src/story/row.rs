@@ -98,9 +98,9 @@ impl Row {
     pub fn weight(&self) -> usize {
         let message = match &self.message {
             Message::Sip(message) => message.raw.len() + message.headers.len() * 20 + 128,
-            Message::Dns(message) => 512 + message.records().count() * 128,
-            Message::Http(message) => message.body.len() + message.headers.len() * 80,
-            Message::Tls(_) => 512,
+            Message::Dns(message) => message.weight(),
+            Message::Http(message) => message.weight(),
+            Message::Tls(event) => event.weight(),
             _ => 0,
         };
         size_of::<Self>() + message
