@@ -7,11 +7,14 @@ use std::path::Path;
 use crate::cli::args::{Analyze, CsvDialect, FailOn};
 use crate::cli::run::Run;
 use crate::cli::screen::Screen;
-use crate::cli::{Failure, Outcome};
+use crate::cli::{Failure, Outcome, output};
 use crate::export::csv::Dialect;
 use crate::export::{Choices, EXPORTERS, Export};
 use crate::findings::{Finding, Severity};
 use crate::story::filter::Filter;
+
+/// Rows that a sheet holds besides the names of its columns.
+const MOST_SHEET_ROWS: u64 = 1_048_575;
 
 /// An export under way, with its name for messages.
 struct Writing {
@@ -38,10 +41,12 @@ pub fn analyze(options: &Analyze) -> Result<Outcome, Failure> {
     let (mut exports, stdout_taken) = begin_exports(options)?;
     let mut screen = if options.quiet || stdout_taken { None } else { Some(Screen::new(&options.reading)) };
     let failed = |error| Failure::Write { name: "standard output".to_owned(), error };
+    let mut written = 0_u64;
     while let Some(row) = run.next_row() {
         if filter.as_ref().is_some_and(|filter| !filter.passes(&row)) {
             continue;
         }
+        written += 1;
         for writing in &mut exports {
             writing.export.row(&row).map_err(|error| writing.failed(error))?;
         }
@@ -58,6 +63,9 @@ pub fn analyze(options: &Analyze) -> Result<Outcome, Failure> {
     let (report, findings) = run.report();
     for writing in &mut exports {
         writing.export.finish(&report, &findings).map_err(|error| writing.failed(error))?;
+    }
+    if options.csv.is_some() && options.csv_dialect != CsvDialect::Plain && written > MOST_SHEET_ROWS {
+        output::complain(&format!("the CSV has {written} rows; a spreadsheet shows {MOST_SHEET_ROWS} of them"));
     }
     if let Some(screen) = &mut screen {
         screen.finish(&report, &findings).map_err(failed)?;
