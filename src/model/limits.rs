@@ -8,7 +8,7 @@ use crate::model::time::Span;
 /// Bounds on what is held. `Limits::default()` keeps to 256 MiB; [`Limits::within`] scales.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Flows at one time. Default 131,072 (about 50 MB with their decoders idle); then the one idle
+    /// Flows at one time. Default 65,536 (about 80 MB with their decoders idle); then the one idle
     /// for longest is closed. A server's capture of thousands of clients stays far below.
     pub flows: usize,
     /// Bytes held per direction while a segment is missing. Default 1 MiB: a 64 KiB window scaled by 16.
@@ -48,7 +48,7 @@ pub struct Limits {
     pub row_bytes: usize,
     /// Capture time that a row waits at most. Default 30 s.
     pub row_age: Span,
-    /// Look-ups, unanswered requests and flows remembered for correlation, each. Default 65,536.
+    /// Look-ups, unanswered requests, flows and sign-in attempts remembered, each. Default 32,768.
     pub remembered: usize,
 }
 
@@ -64,7 +64,7 @@ impl Limits {
         let bytes = bytes.max(4 << 20);
         let share = |part: usize, most: usize| (bytes / part).min(most);
         Self {
-            flows: share(2048, 1 << 20),
+            flows: share(4096, 1 << 20),
             reorder_bytes: share(256, 16 << 20),
             reorder_segments: 8192,
             reorder_total: share(4, 1 << 30),
@@ -81,7 +81,7 @@ impl Limits {
             rows: share(4096, 65_536),
             row_bytes: share(8, 256 << 20),
             row_age: Span::from_secs(30),
-            remembered: share(4096, 65_536),
+            remembered: share(8192, 65_536),
         }
     }
 }
@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn defaults_are_those_the_documentation_states() {
         let limits = Limits::default();
-        assert_eq!((limits.flows, limits.reorder_bytes, limits.rows), (131_072, 1 << 20, 65_536));
+        assert_eq!((limits.flows, limits.reorder_bytes, limits.rows), (65_536, 1 << 20, 65_536));
         assert_eq!((limits.reorder_total, limits.fragment_bytes, limits.sip_body), (64 << 20, 8 << 20, 8 << 20));
         assert_eq!((limits.sip_head, limits.pending_bytes), (1 << 20, 64 << 20));
     }
