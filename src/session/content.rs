@@ -99,9 +99,9 @@ impl Content {
         }
     }
 
-    /// The stream is over.
+    /// The stream is over; its decoder goes.
     pub fn end(&mut self, at: At, out: &mut Output<'_>) {
-        if let State::Known(decoder) = &mut self.state {
+        if let State::Known(mut decoder) = std::mem::replace(&mut self.state, State::Ignored) {
             decoder.end(at, out);
         }
     }

@@ -12,7 +12,7 @@ pub struct Held {
 }
 
 /// Room of an emptied buffer that is given back.
-const LARGEST_IDLE: usize = 256 << 10;
+const LARGEST_IDLE: usize = 16 << 10;
 
 impl Held {
     /// Adds bytes behind the others.
