@@ -111,11 +111,6 @@ impl Inputs {
         self.read.load(Ordering::Relaxed)
     }
 
-    /// A handle that follows the bytes read.
-    pub fn read_counter(&self) -> Arc<AtomicU64> {
-        self.read.clone()
-    }
-
     /// Key logs found since the last call.
     pub fn take_key_logs(&mut self) -> Vec<Vec<u8>> {
         for file in self.waiting.iter_mut().filter_map(|input| input.file.as_mut()) {

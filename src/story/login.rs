@@ -15,7 +15,7 @@ use crate::model::watch::is_watched;
 use crate::model::{At, DecodeAs, Direction, FlowKey, Message, Ports, Recent, Span, TcpEvent, TransportKind};
 use crate::story::names::Origin;
 use crate::story::row::Row;
-use crate::story::steps::{self, Asked, AttemptNo, StepKind, StepOutcome};
+use crate::story::steps::{self, AttemptNo, StepKind, StepOutcome};
 use crate::wire::auth::Auth;
 use crate::wire::diagnostics::Diagnostics;
 use crate::wire::sip::address_uri;
@@ -572,7 +572,7 @@ impl Logins {
         let asked = self.asked.get_mut(&(*flow, call_id.clone())).copied();
         let kind = match (message.is_request(), asked) {
             (true, _) => {
-                let kind = steps::asked(message).map(|Asked { kind, .. }| kind).or(asked)?;
+                let kind = steps::asked(message).or(asked)?;
                 self.asked.insert((*flow, call_id), kind);
                 kind
             }

@@ -117,32 +117,24 @@ pub fn domain_of(name: &str) -> Option<&str> {
     DISCOVERY.iter().find_map(|prefix| name.strip_prefix(prefix))
 }
 
-/// What a request asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Asked {
-    /// The step it belongs to.
-    pub kind: StepKind,
-}
-
 /// What a request after the registration asks; `None` where it is no step of a sign-in.
-pub fn asked(message: &SipMessage) -> Option<Asked> {
+pub fn asked(message: &SipMessage) -> Option<StepKind> {
     let StartLine::Request { method, uri } = message.start else { return None };
     let (method, uri) = (message.text(method), message.text(uri).to_ascii_lowercase());
-    let kind = match &*method {
+    match &*method {
         "SUBSCRIBE" => {
             let event = message.header(HeaderName::Event)?.to_ascii_lowercase();
             match before_parameters(&event) {
-                "vnd-microsoft-roaming-contacts" => StepKind::Contacts,
-                "vnd-microsoft-provisioning-v2" | "vnd-microsoft-provisioning" => StepKind::Provisioning,
-                "vnd-microsoft-roaming-self" => StepKind::OwnPresence,
-                "presence" => StepKind::Buddies,
-                _ => return None,
+                "vnd-microsoft-roaming-contacts" => Some(StepKind::Contacts),
+                "vnd-microsoft-provisioning-v2" | "vnd-microsoft-provisioning" => Some(StepKind::Provisioning),
+                "vnd-microsoft-roaming-self" => Some(StepKind::OwnPresence),
+                "presence" => Some(StepKind::Buddies),
+                _ => None,
             }
         }
-        "SERVICE" => service(message, &uri)?,
-        _ => return None,
-    };
-    Some(Asked { kind })
+        "SERVICE" => service(message, &uri),
+        _ => None,
+    }
 }
 
 fn service(message: &SipMessage, uri: &str) -> Option<StepKind> {

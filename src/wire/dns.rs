@@ -55,13 +55,6 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, Defect> {
     Ok(Parsed { message, defect })
 }
 
-/// Whether the bytes can be a DNS message: used where no port says so.
-pub fn looks_like(bytes: &[u8]) -> bool {
-    parse(bytes).is_ok_and(|parsed| {
-        parsed.defect.is_none() && parsed.message.opcode() == 0 && parsed.message.questions.len() == 1
-    })
-}
-
 /// Reads the four sections into `message` until the first damage.
 fn sections<'a>(whole: &'a [u8], mut rest: &'a [u8], counts: [u16; 4], message: &mut DnsMessage) -> Result<(), Defect> {
     let [questions, answers, authority, additional] = counts;

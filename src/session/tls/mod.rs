@@ -78,8 +78,7 @@ pub struct Tls {
     established: bool,
     opened: Option<KeySource>,
     /// Keys that the next change cipher spec of each direction begins to use.
-    next_out: Option<Epoch>,
-    next_in: Option<Epoch>,
+    next: Both<Option<Epoch>>,
     master: Option<Secret>,
     not_opened: Option<NotOpened>,
     session: TlsSession,
@@ -103,8 +102,7 @@ impl Tls {
             renegotiating: false,
             established: false,
             opened: None,
-            next_out: None,
-            next_in: None,
+            next: Both::default(),
             master: None,
             not_opened: None,
             session: TlsSession::default(),
@@ -499,16 +497,18 @@ impl Tls {
         if self.shown.version() >= TlsVersion::TLS13 || self.shown.server.is_none() && self.shown.client.is_some() {
             return; // for middleboxes only
         }
+        self.begin_encryption(direction, span, out);
+        self.half(direction).finished = false;
+    }
+
+    /// From here on a direction is encrypted, with the keys of the handshake where there are any.
+    fn begin_encryption(&mut self, direction: Direction, span: Span, out: &mut Output<'_>) {
         if self.master.is_none() && self.not_opened.is_none() {
             self.prepare_keys(span, out);
         }
-        let epoch = match direction {
-            Direction::Out => self.next_out.take(),
-            Direction::In => self.next_in.take(),
-        };
+        let epoch = self.next.of_mut(direction).take();
         let half = self.half(direction);
         half.encrypted = true;
-        half.finished = false;
         half.reader.clear();
         if let Some(epoch) = epoch {
             half.reader.set([epoch]);
@@ -530,8 +530,8 @@ impl Tls {
                 self.opened = Some(derived.source);
                 self.master = Some(derived.master);
                 out.keep = true;
-                (self.next_out, self.next_in) =
-                    (Some(Epoch::tls12(derived.client)), Some(Epoch::tls12(derived.server)));
+                let (client, server) = (Epoch::tls12(derived.client), Epoch::tls12(derived.server));
+                self.next = Both { out: Some(client), r#in: Some(server) };
             }
             Err(why) => self.tell_not_opened(span, why, out),
         }
@@ -620,19 +620,7 @@ impl Tls {
         if !tls12 || header.kind != content::APPLICATION_DATA || self.half(direction).reader.has_keys() {
             return;
         }
-        if self.master.is_none() && self.not_opened.is_none() {
-            self.prepare_keys(span, out);
-        }
-        let next = match direction {
-            Direction::Out => self.next_out.take(),
-            Direction::In => self.next_in.take(),
-        };
-        let half = self.half(direction);
-        half.encrypted = true;
-        if let Some(epoch) = next {
-            half.reader.set([epoch]);
-            half.reader.switch();
-        }
+        self.begin_encryption(direction, span, out);
     }
 
     /// Goes on with the record found after a hole; `false` where it cannot be opened.
