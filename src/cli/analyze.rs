@@ -12,6 +12,7 @@ use crate::export::csv::Dialect;
 use crate::export::{Choices, EXPORTERS, Export};
 use crate::findings::{Finding, Severity};
 use crate::story::filter::Filter;
+use crate::story::login::{Login, LoginOutcome};
 
 /// Rows that a sheet holds besides the names of its columns.
 const MOST_SHEET_ROWS: u64 = 1_048_575;
@@ -42,7 +43,15 @@ pub fn analyze(options: &Analyze) -> Result<Outcome, Failure> {
     let mut screen = if options.quiet || stdout_taken { None } else { Some(Screen::new(&options.reading)) };
     let failed = |error| Failure::Write { name: "standard output".to_owned(), error };
     let mut written = 0_u64;
-    while let Some(row) = run.next_row() {
+    let mut told = ToldLogins::default();
+    loop {
+        while let Some((login, found)) = run.next_login() {
+            for writing in &mut exports {
+                writing.export.login(&login, &found).map_err(|error| writing.failed(error))?;
+            }
+            told.push(login, found);
+        }
+        let Some(row) = run.next_row() else { break };
         if filter.as_ref().is_some_and(|filter| !filter.passes(&row)) {
             continue;
         }
@@ -60,7 +69,14 @@ pub fn analyze(options: &Analyze) -> Result<Outcome, Failure> {
             screen = None;
         }
     }
+    while let Some((login, found)) = run.next_login() {
+        for writing in &mut exports {
+            writing.export.login(&login, &found).map_err(|error| writing.failed(error))?;
+        }
+        told.push(login, found);
+    }
     let (report, findings) = run.report();
+    told.worst = told.worst.max(findings.iter().map(|finding| finding.severity).max());
     for writing in &mut exports {
         writing.export.finish(&report, &findings).map_err(|error| writing.failed(error))?;
     }
@@ -68,19 +84,53 @@ pub fn analyze(options: &Analyze) -> Result<Outcome, Failure> {
         output::complain(&format!("the CSV has {written} rows; a spreadsheet shows {MOST_SHEET_ROWS} of them"));
     }
     if let Some(screen) = &mut screen {
-        screen.finish(&report, &findings).map_err(failed)?;
+        screen.finish(&report, &told, &findings).map_err(failed)?;
     }
-    Ok(outcome(options.fail_on, &findings, !report.damages.is_empty()))
+    Ok(outcome(options.fail_on, told.worst, !report.damages.is_empty()))
 }
 
-fn outcome(fail_on: Option<FailOn>, findings: &[Finding], damaged: bool) -> Outcome {
+/// Sign-ins for the screen, and what counts of the others.
+#[derive(Default)]
+pub struct ToldLogins {
+    /// The first ones, each with what is wrong with it.
+    pub shown: Vec<(Login, Vec<Finding>)>,
+    /// How many more there are.
+    pub more: u64,
+    /// How many of those failed.
+    pub more_failed: u64,
+    /// The worst severity of all.
+    pub worst: Option<Severity>,
+}
+
+/// Most sign-ins that are told in full.
+const MOST_LOGINS: usize = 20;
+
+impl ToldLogins {
+    fn push(&mut self, login: Login, findings: Vec<Finding>) {
+        self.worst = self.worst.max(findings.iter().map(|finding| finding.severity).max());
+        if self.shown.len() < MOST_LOGINS {
+            self.shown.push((login, findings));
+            return;
+        }
+        self.more += 1;
+        // One that failed is worth more than one that did not.
+        let failed = login.outcome() == LoginOutcome::Failed;
+        let place = self.shown.iter().rposition(|(shown, _)| failed && shown.outcome() != LoginOutcome::Failed);
+        match place.and_then(|place| self.shown.get_mut(place)) {
+            Some(shown) => *shown = (login, findings),
+            None => self.more_failed += u64::from(failed),
+        }
+    }
+}
+
+fn outcome(fail_on: Option<FailOn>, worst: Option<Severity>, damaged: bool) -> Outcome {
     let threshold = fail_on.map(|fail_on| match fail_on {
         FailOn::Error => Severity::Error,
         FailOn::Warning => Severity::Warning,
     });
     if damaged {
         Outcome::Damaged
-    } else if threshold.is_some_and(|least| findings.iter().any(|finding| finding.severity >= least)) {
+    } else if threshold.is_some_and(|least| worst.is_some_and(|worst| worst >= least)) {
         Outcome::Found
     } else {
         Outcome::Done

@@ -10,6 +10,7 @@ use crate::crypto::KeyStore;
 use crate::engine::{Engine, Options};
 use crate::findings::{self, Finding};
 use crate::model::{At, Counter, Direction, FlowKey, Limits, Payload, Ports};
+use crate::story::login::Login;
 use crate::story::{Damage, Report, Row};
 
 /// Inputs being analysed.
@@ -59,6 +60,11 @@ impl Run {
         engine.name_inputs(&names);
         let progress = Progress::new(show_progress && !reading.no_progress, total);
         Ok(Self { inputs, engine, names, progress, ended: false, keys, piped })
+    }
+
+    /// The next sign-in that is over, and what is wrong with it; ask after each row, and after the last.
+    pub fn next_login(&mut self) -> Option<(Login, Vec<Finding>)> {
+        self.engine.next_login()
     }
 
     /// The next row; `None` when all inputs are read and all rows have left.
@@ -123,7 +129,7 @@ impl Run {
         self.progress.suspend(write)
     }
 
-    /// The report and what was found, after the last row.
+    /// The report and what was found about the capture, after the last sign-in.
     pub fn report(&mut self) -> (Report, Vec<Finding>) {
         self.progress.finish();
         let report = self.engine.report();
@@ -131,7 +137,7 @@ impl Run {
         if unknown > 0 {
             output::complain(&format!("{unknown} packets are of a link type that is not decoded"));
         }
-        let findings = findings::check(&report);
+        let findings = findings::check_capture(&report);
         (report, findings)
     }
 }

@@ -7,6 +7,7 @@ use anstyle::{AnsiColor, Style};
 use jiff::Timestamp as Instant;
 use jiff::tz::TimeZone;
 
+use crate::cli::analyze::ToldLogins;
 use crate::cli::args::{Color, Reading, TimeFormat};
 use crate::cli::output::{column, shorten, visible, wrap};
 use crate::findings::{Finding, Severity};
@@ -14,13 +15,17 @@ use crate::model::http::HttpStart;
 use crate::model::stats::COUNTERS;
 use crate::model::tls::TlsEvent;
 use crate::model::{Counter, Direction, Message, TcpEvent, Timestamp, TransportKind};
-use crate::story::login::{Login, LoginOutcome, LoginStep};
+use crate::story::login::steps::LoginStep;
+use crate::story::login::waterfall::Phase;
+use crate::story::login::{Login, LoginOutcome};
 use crate::story::steps::StepOutcome;
 use crate::story::summary::{duration, summary};
 use crate::story::{Report, Row};
 
-/// Most sign-ins that are told in full.
-const MOST_LOGINS: usize = 20;
+/// Where the sentence of a step begins.
+const STEP_INDENT: usize = 57;
+/// Cells of a bar of the waterfall.
+const BAR: f64 = 30.0;
 /// Widths of the fixed columns.
 const ROW: usize = 5;
 const DELTA: usize = 9;
@@ -147,15 +152,15 @@ impl Screen {
     ///
     /// # Errors
     /// What the terminal says.
-    pub fn finish(&mut self, report: &Report, findings: &[Finding]) -> io::Result<()> {
+    pub fn finish(&mut self, report: &Report, told: &ToldLogins, findings: &[Finding]) -> io::Result<()> {
         if self.head {
             writeln!(self.out)?;
         }
         self.capture(report)?;
         self.contents(report)?;
         self.unused(report)?;
-        self.logins(report)?;
-        self.findings(report, findings)?;
+        self.logins(told)?;
+        self.findings(findings)?;
         self.out.flush()
     }
 
@@ -221,61 +226,78 @@ impl Screen {
         Ok(())
     }
 
-    fn logins(&mut self, report: &Report) -> io::Result<()> {
-        for login in report.logins.iter().take(MOST_LOGINS) {
-            writeln!(self.out)?;
-            let style = match login.outcome() {
-                LoginOutcome::SignedIn => GOOD,
-                LoginOutcome::Failed => BAD,
-                LoginOutcome::Incomplete => MIND,
-            };
-            let label = format!("Sign-in {}", login.id);
-            self.line(&label, &head(login))?;
-            let outcome = match (login.outcome(), login.registered) {
-                (LoginOutcome::SignedIn, Some(at)) => {
-                    format!("signed in after {}", duration(at.time.since(login.began.time)))
-                }
-                (LoginOutcome::Failed, _) => "failed".to_owned(),
-                _ => "the capture does not show how it ended".to_owned(),
-            };
-            writeln!(self.out, "{:<10} {style}{outcome}{style:#}", "")?;
-            for step in &login.steps {
-                self.step(login, step)?;
-            }
+    fn logins(&mut self, told: &ToldLogins) -> io::Result<()> {
+        let mut logins: Vec<_> = told.shown.iter().collect();
+        logins.sort_by_key(|(login, _)| login.id);
+        for (login, findings) in logins {
+            self.login(login)?;
+            self.findings(findings)?;
         }
-        let more = report.logins.len().saturating_sub(MOST_LOGINS);
-        if more > 0 {
+        if told.more > 0 {
             writeln!(self.out)?;
-            self.line("", &format!("{more} more sign-ins; --json has them all"))?;
+            let failed = if told.more_failed > 0 { format!(", {} of them failed", told.more_failed) } else { String::new() };
+            self.line("", &format!("{} more sign-ins{failed}; --json has them all", told.more))?;
         }
         Ok(())
+    }
+
+    /// A sign-in as a page: who and how it ended, its steps, where its time went.
+    fn login(&mut self, login: &Login) -> io::Result<()> {
+        writeln!(self.out)?;
+        let style = match login.outcome() {
+            LoginOutcome::SignedIn => GOOD,
+            LoginOutcome::Failed => BAD,
+            LoginOutcome::Incomplete => MIND,
+        };
+        self.line(&format!("Sign-in {}", login.id), &head(login))?;
+        writeln!(self.out, "{:<10} {style}{}{style:#}", "", ending(login))?;
+        for step in &login.steps() {
+            self.step(login, step)?;
+        }
+        self.waterfall(login)
     }
 
     fn step(&mut self, login: &Login, step: &LoginStep) -> io::Result<()> {
         let style = match step.outcome {
             StepOutcome::Ok => GOOD,
             StepOutcome::Failed => BAD,
-            StepOutcome::Unanswered | StepOutcome::Info => MIND,
+            StepOutcome::Unanswered | StepOutcome::Info | StepOutcome::Skipped => MIND,
         };
         let offset = step.began.time.since(login.began.time).as_secs_f64();
-        let detail: Vec<_> = step
-            .detail
-            .iter()
-            .filter(|(_, value)| !value.is_empty())
-            .map(|(name, value)| format!("{name} {value}"))
-            .collect();
-        let text = if detail.is_empty() {
-            step.kind.title().to_owned()
-        } else {
-            format!("{}: {}", step.kind.title(), detail.join(", "))
-        };
-        let text = visible(&text);
-        let text = shorten(&text, self.width.saturating_sub(45).max(20));
+        let took = duration(step.ended.time.since(step.began.time));
         let outcome = column(step.outcome.name(), 10);
-        writeln!(self.out, "{offset:>10.3} {style}{outcome}{style:#} {:<25} {text}", step.kind.id())
+        let said = visible(&step.says);
+        let mut lines = wrap(&said, self.width.saturating_sub(STEP_INDENT)).into_iter();
+        let (id, first) = (step.kind.id(), lines.next().unwrap_or_default());
+        writeln!(self.out, "{offset:>10.3} {DIM}{took:>8}{DIM:#} {style}{outcome}{style:#} {id:<25} {first}")?;
+        lines.try_for_each(|line| writeln!(self.out, "{:STEP_INDENT$}{line}", ""))
     }
 
-    fn findings(&mut self, report: &Report, findings: &[Finding]) -> io::Result<()> {
+    /// The phases as bars on one scale, the waiting for servers filled.
+    fn waterfall(&mut self, login: &Login) -> io::Result<()> {
+        let phases = login.phases();
+        let total = phases.iter().map(|phase| phase.began.as_secs_f64() + phase.took.as_secs_f64()).fold(0.0, f64::max);
+        if phases.len() < 2 || total <= 0.0 {
+            return Ok(());
+        }
+        for (index, phase) in phases.iter().enumerate() {
+            let label = if index == 0 { "Time" } else { "" };
+            let bar = bar(phase, total);
+            let (took, server, client) = (duration(phase.took), duration(phase.server), duration(phase.client()));
+            writeln!(
+                self.out,
+                "{BOLD}{label:<10}{BOLD:#} {:<13} {bar} {took:>8}  {DIM}servers {server}, client {client}{DIM:#}",
+                phase.kind.name()
+            )?;
+        }
+        if let Some(slowest) = login.slowest() {
+            let row = login.row_number(slowest.mark).map(|row| format!(", row {row}")).unwrap_or_default();
+            self.line("", &format!("slowest: {} in {} ({}{row})", slowest.what, slowest.kind.id(), duration(slowest.took)))?;
+        }
+        Ok(())
+    }
+
+    fn findings(&mut self, findings: &[Finding]) -> io::Result<()> {
         for finding in findings {
             let style = match finding.severity {
                 Severity::Error => BAD,
@@ -290,7 +312,7 @@ impl Screen {
                 "{style}{severity:<10}{style:#} {BOLD}{}{BOLD:#} [{}]{root}",
                 finding.rule.title, finding.rule.id
             )?;
-            self.line("  seen", &format!("{}{}", finding.what, evidence(report, finding)))?;
+            self.line("  seen", &format!("{}{}", finding.what, evidence(finding)))?;
             self.line("  matters", finding.rule.why)?;
             self.line("  do", finding.rule.fix)?;
         }
@@ -302,21 +324,51 @@ impl Screen {
 fn head(login: &Login) -> String {
     let user = login.user.as_deref().unwrap_or("an unknown user");
     let server = login.connection().map_or_else(String::new, |connection| {
-        let host = connection.host.as_ref().map(|host| format!("{host} ")).unwrap_or_default();
-        format!(" to {host}({})", connection.flow.server)
+        let by = connection.service().map(|service| format!(" by {service}")).unwrap_or_default();
+        format!(" to {}{by}", connection.server())
     });
-    let scheme = login.scheme.as_ref().map(|scheme| format!(", {scheme}")).unwrap_or_default();
-    format!("{user} from {}{server}{scheme}, {}", login.client, login.location())
+    let scheme = login.scheme().map(|scheme| format!(", {scheme}")).unwrap_or_default();
+    let agent = login.endpoint.user_agent.as_ref().map(|agent| format!(", {agent}")).unwrap_or_default();
+    let (location, evidence) = login.location();
+    let evidence = if evidence.is_empty() { String::new() } else { format!(" ({evidence})") };
+    format!("{user} from {}{server}{scheme}{agent}, {location}{evidence}", login.client)
+}
+
+/// How it ended, and how long that took.
+fn ending(login: &Login) -> String {
+    let ready = login.ready().map(|mark| format!(", ready after {}", duration(login.after(mark)))).unwrap_or_default();
+    match (login.outcome(), login.registered) {
+        (LoginOutcome::SignedIn, Some(mark)) => format!("signed in after {}{ready}", duration(login.after(mark))),
+        (LoginOutcome::Failed, _) => format!("failed after {}", duration(login.ended.time.since(login.began.time))),
+        _ => "the capture does not show how it ended".to_owned(),
+    }
+}
+
+/// A phase on a scale of `total` seconds: waiting for servers filled, the client's own time hollow.
+fn bar(phase: &Phase, total: f64) -> String {
+    let cells = |seconds: f64| {
+        let share = (seconds / total * BAR).round().clamp(0.0, BAR);
+        // A share of the width, which is small and not negative.
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped just above")]
+        let cells = share as usize;
+        cells
+    };
+    let width = cells(total);
+    let before = cells(phase.began.as_secs_f64()).min(width.saturating_sub(1));
+    let length = cells(phase.took.as_secs_f64()).max(1).min(width - before);
+    let filled = cells(phase.server.as_secs_f64()).min(length);
+    let rest = width - before - length;
+    format!("{}{}{}{}", "·".repeat(before), "█".repeat(filled), "░".repeat(length - filled), "·".repeat(rest))
 }
 
 /// The rows or frames that show a finding.
-fn evidence(report: &Report, finding: &Finding) -> String {
-    let frames: Vec<String> = finding
-        .evidence
-        .iter()
-        .map(|at| report.row_of(*at).map_or_else(|| format!("frame {}", at.frame.0), |row| format!("row {row}")))
-        .collect();
-    if frames.is_empty() { String::new() } else { format!(" ({})", frames.join(", ")) }
+fn evidence(finding: &Finding) -> String {
+    let cited: Vec<String> = if finding.rows.is_empty() {
+        finding.evidence.iter().map(|mark| format!("frame {}", mark.at.frame.0)).collect()
+    } else {
+        finding.rows.iter().map(|row| format!("row {row}")).collect()
+    };
+    if cited.is_empty() { String::new() } else { format!(" ({})", cited.join(", ")) }
 }
 
 fn way(direction: Direction) -> &'static str {

@@ -10,7 +10,9 @@ pub mod sieve;
 use std::sync::Arc;
 
 use crate::crypto::KeyStore;
+use crate::findings::{self, Cited, Finding};
 use crate::model::{At, Counter, Direction, FlowKey, Limits, Observation, Packet, Payload, Ports, Stats, Timestamp};
+use crate::story::login::Login;
 use crate::story::{Damage, Report, Row, Story};
 use lane::Lane;
 use sieve::{Sieve, Verdict};
@@ -41,6 +43,7 @@ pub struct Engine {
     lane: Lane,
     keys: Arc<KeyStore>,
     story: Story,
+    cited: Cited,
     observations: Vec<Observation>,
     stats: Stats,
     swept: Option<Timestamp>,
@@ -55,6 +58,7 @@ impl Engine {
             sieve: Sieve::new(ports.clone(), &watch, &limits),
             lane: Lane::new(ports.clone(), limits.clone(), keys.clone(), followed),
             story: Story::new(limits, ports, keys.clone()),
+            cited: Cited::default(),
             keys,
             observations: Vec::new(),
             stats: Stats::default(),
@@ -97,11 +101,24 @@ impl Engine {
     pub fn advance(&mut self, now: Timestamp) {
         self.lane.advance(now, &mut self.observations);
         self.tell();
+        self.story.advance(now);
     }
 
-    /// The next row that is final, in order.
+    /// The next row that is final, in order, with the findings that cite it as far as they are known.
     pub fn next_row(&mut self) -> Option<Row> {
-        self.story.next_row()
+        let mut row = self.story.next_row()?;
+        if let Some(login) = self.story.login_of(&row) {
+            row.findings = self.cited.of(&row, login);
+        }
+        Some(row)
+    }
+
+    /// The next sign-in that is over, and what is wrong with it; at the end, once the last row has left,
+    /// all that are left.
+    pub fn next_login(&mut self) -> Option<(Login, Vec<Finding>)> {
+        let login = self.story.next_login()?;
+        let found = findings::check_login(&login);
+        Some((login, found))
     }
 
     /// Ends all flows. [`Engine::next_row`] then hands out the rest of the rows.
@@ -111,7 +128,7 @@ impl Engine {
         self.story.finish();
     }
 
-    /// What the capture as a whole says; after [`Engine::finish`].
+    /// What the capture as a whole says; after [`Engine::finish`] and the last sign-in.
     pub fn report(&mut self) -> Report {
         let mut stats = self.stats.clone();
         stats.merge(&self.lane.stats);
@@ -159,12 +176,19 @@ impl Engine {
             self.swept = Some(now);
             self.lane.advance(now, &mut self.observations);
             self.tell();
+            self.story.advance(now);
         }
     }
 
     fn tell(&mut self) {
+        if self.observations.is_empty() {
+            return;
+        }
         for observation in self.observations.drain(..) {
             self.story.push(observation);
+        }
+        for (host, addresses) in self.story.take_hosts() {
+            self.sieve.watch(&host, &addresses);
         }
     }
 }

@@ -78,6 +78,18 @@ impl Sieve {
         }
     }
 
+    /// From now on the name asks for a flow, and so do its addresses: a sign-in was told to go there.
+    pub fn watch(&mut self, name: &str, addresses: &[IpAddr]) {
+        if self.names.len() < self.most_names {
+            self.names.insert(name.trim_end_matches('.').to_ascii_lowercase());
+        }
+        for &address in addresses {
+            if self.addresses.len() < self.most_names {
+                self.addresses.insert(address);
+            }
+        }
+    }
+
     /// Judges the next packet.
     pub fn judge(&mut self, packet: &Packet<'_>, keys: &KeyStore) -> Verdict {
         let Some(network) = network_header(packet.link, packet.data) else { return Verdict::Through };

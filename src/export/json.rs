@@ -1,8 +1,12 @@
 //! The report: one JSON object about the whole capture.
+//!
+//! Sign-ins are written as they close, to memory and beyond a bound to a temporary file, so that their number
+//! does not matter.
 
-use std::io::{self, Write};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write};
 
 use serde_json::{Value as Json, json};
+use tempfile::SpooledTempFile;
 
 use crate::export::{Choices, Export, Exporter, rfc3339};
 use crate::findings::Finding;
@@ -10,9 +14,13 @@ use crate::model::dns::rcode_name;
 use crate::model::stats::COUNTERS;
 use crate::model::tls::{Certificate, TlsSession};
 use crate::model::{At, Counter, TransportKind};
-use crate::story::login::{Login, LoginStep};
+use crate::story::login::Login;
+use crate::story::login::steps::LoginStep;
+use crate::story::login::waterfall::Phase;
 use crate::story::names::{Lookup, Origin};
-use crate::story::{FlowReport, Report, Row};
+use crate::story::tls_dsk::Flight;
+use crate::story::transactions::Unanswered;
+use crate::story::{FlowReport, Mark, Report, Row, RowFlow};
 
 /// Version of the layout: raised when a field changes its meaning or goes.
 const SCHEMA_VERSION: u32 = 1;
@@ -21,11 +29,54 @@ const SCHEMA_VERSION: u32 = 1;
 pub static EXPORTER: Exporter = Exporter {
     name: "json",
     about: "the report about the whole capture",
-    begin: |out, _: Choices| Ok(Box::new(JsonReport { out })),
+    begin: |out, _: Choices| Ok(Box::new(JsonReport { out, logins: Spool::new(), findings: Spool::new() })),
 };
+
+/// Bytes of sign-ins that stay in memory before they go to a temporary file.
+const IN_MEMORY: usize = 1 << 20;
+
+/// JSON values that wait for the end, by number.
+struct Spool {
+    file: SpooledTempFile,
+    /// Number, place and length of each value.
+    places: Vec<(u32, u64, u64)>,
+    end: u64,
+}
+
+impl Spool {
+    fn new() -> Self {
+        Self { file: SpooledTempFile::new(IN_MEMORY), places: Vec::new(), end: 0 }
+    }
+
+    fn push(&mut self, number: u32, value: &Json) -> io::Result<()> {
+        let bytes = serde_json::to_vec(value)?;
+        self.file.write_all(&bytes)?;
+        self.places.push((number, self.end, bytes.len() as u64));
+        self.end += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Writes all values as an array, in the order of their numbers.
+    fn write(&mut self, more: &[Json], out: &mut dyn Write) -> io::Result<()> {
+        self.places.sort_by_key(|&(number, ..)| number);
+        let mut separator = "[\n    ";
+        for &(_, place, length) in &self.places {
+            out.write_all(std::mem::replace(&mut separator, ",\n    ").as_bytes())?;
+            self.file.seek(SeekFrom::Start(place))?;
+            io::copy(&mut (&mut self.file).take(length), out)?;
+        }
+        for value in more {
+            out.write_all(std::mem::replace(&mut separator, ",\n    ").as_bytes())?;
+            serde_json::to_writer(&mut *out, value)?;
+        }
+        out.write_all(if separator.starts_with('[') { b"[]" } else { b"\n  ]" })
+    }
+}
 
 struct JsonReport {
     out: Box<dyn Write>,
+    logins: Spool,
+    findings: Spool,
 }
 
 impl Export for JsonReport {
@@ -33,40 +84,85 @@ impl Export for JsonReport {
         Ok(())
     }
 
+    fn login(&mut self, login: &Login, findings: &[Finding]) -> io::Result<()> {
+        self.logins.push(login.id, &self::login(login))?;
+        findings.iter().try_for_each(|found| self.findings.push(login.id, &finding(found)))
+    }
+
     fn finish(&mut self, report: &Report, findings: &[Finding]) -> io::Result<()> {
-        let json = json!({
-            "schema_version": SCHEMA_VERSION,
-            "tool": { "name": env!("CARGO_PKG_NAME"), "version": env!("CARGO_PKG_VERSION") },
-            "inputs": report.inputs,
-            "capture": capture(report),
-            "names": report.lookups.iter().map(lookup).collect::<Vec<_>>(),
-            "flows": report.flows.iter().map(flow).collect::<Vec<_>>(),
-            "tls_sessions": report.tls_sessions.iter().map(|(flow, session)| tls_session(flow.number, session)).collect::<Vec<_>>(),
-            "tls_dsk_sessions": report.inner_sessions.iter().map(|(flow, at, flight)| json!({
-                "flow": flow.number,
-                "frame": at.frame.0,
-                "version": flight.version.map(|version| version.to_string()),
-                "cipher_suite": flight.suite.map(|suite| suite.to_string()),
-                "client_certificate": flight.certificate.as_ref().map(certificate),
-                "opened_with": flight.opened.as_deref(),
-                "not_opened": flight.not_opened.as_ref().map(ToString::to_string),
-            })).collect::<Vec<_>>(),
-            "unused_keys": report.unused_keys,
-            "logins": report.logins.iter().map(login).collect::<Vec<_>>(),
-            "findings": findings.iter().map(|found| finding(found, report)).collect::<Vec<_>>(),
-            "unanswered": report.unanswered.iter().map(|request| json!({
-                "method": request.method,
-                "call_id": request.call_id,
-                "frame": request.at.frame.0,
-                "direction": request.direction.name(),
-                "server": request.flow.server.to_string(),
-            })).collect::<Vec<_>>(),
-            "stats": stats(report),
-        });
-        serde_json::to_writer_pretty(&mut self.out, &json)?;
-        self.out.write_all(b"\n")?;
+        let tool = json!({ "name": env!("CARGO_PKG_NAME"), "version": env!("CARGO_PKG_VERSION") });
+        let sessions = report.tls_sessions.iter().map(|(flow, session)| tls_session(flow.number, session));
+        let before = [
+            ("schema_version", json!(SCHEMA_VERSION)),
+            ("tool", tool),
+            ("inputs", json!(report.inputs)),
+            ("capture", capture(report)),
+            ("names", report.lookups.iter().map(lookup).collect()),
+            ("flows", report.flows.iter().map(flow).collect()),
+            ("tls_sessions", sessions.collect()),
+            ("tls_dsk_sessions", inner_sessions(report)),
+            ("unused_keys", json!(report.unused_keys)),
+        ];
+        let mut separator = "{\n  ";
+        for (name, value) in before {
+            write!(self.out, "{}\"{name}\": ", std::mem::replace(&mut separator, ",\n  "))?;
+            write_value(&mut self.out, &value)?;
+        }
+        self.out.write_all(b",\n  \"logins\": ")?;
+        self.logins.write(&[], &mut self.out)?;
+        self.out.write_all(b",\n  \"findings\": ")?;
+        let more: Vec<Json> = findings.iter().map(finding).collect();
+        self.findings.write(&more, &mut self.out)?;
+        for (name, value) in [("unanswered", unanswered(report)), ("stats", stats(report))] {
+            write!(self.out, ",\n  \"{name}\": ")?;
+            write_value(&mut self.out, &value)?;
+        }
+        self.out.write_all(b"\n}\n")?;
         self.out.flush()
     }
+}
+
+/// Arrays stand an element a line.
+fn write_value(out: &mut dyn Write, value: &Json) -> io::Result<()> {
+    match value {
+        Json::Array(elements) if !elements.is_empty() => {
+            let mut separator = "[\n    ";
+            for element in elements {
+                out.write_all(std::mem::replace(&mut separator, ",\n    ").as_bytes())?;
+                serde_json::to_writer(&mut *out, element)?;
+            }
+            out.write_all(b"\n  ]")
+        }
+        value => Ok(serde_json::to_writer(out, value)?),
+    }
+}
+
+fn inner_sessions(report: &Report) -> Json {
+    let session = |(flow, at, flight): &(RowFlow, At, Flight)| {
+        json!({
+            "flow": flow.number,
+            "frame": at.frame.0,
+            "version": flight.version.map(|version| version.to_string()),
+            "cipher_suite": flight.suite.map(|suite| suite.to_string()),
+            "client_certificate": flight.certificate.as_ref().map(certificate),
+            "opened_with": flight.opened.as_deref(),
+            "not_opened": flight.not_opened.as_ref().map(ToString::to_string),
+        })
+    };
+    report.inner_sessions.iter().map(session).collect()
+}
+
+fn unanswered(report: &Report) -> Json {
+    let request = |request: &Unanswered| {
+        json!({
+            "method": request.method,
+            "call_id": request.call_id,
+            "frame": request.at.frame.0,
+            "direction": request.direction.name(),
+            "server": request.flow.server.to_string(),
+        })
+    };
+    report.unanswered.iter().map(request).collect()
 }
 
 fn capture(report: &Report) -> Json {
@@ -122,26 +218,48 @@ fn flow(flow: &FlowReport) -> Json {
 
 fn login(login: &Login) -> Json {
     let connection = login.connection();
-    let after = |at: Option<At>| at.map(|at| at.time.since(login.began.time).as_secs_f64());
+    let after = |mark: Option<Mark>| mark.map(|mark| login.after(mark).as_secs_f64());
+    let (location, evidence) = login.location();
+    let slowest = login.slowest();
     json!({
         "id": login.id,
         "user": login.user,
         "client_ip": login.client.to_string(),
+        "user_agent": login.endpoint.user_agent,
+        "epid": login.endpoint.epid,
         "began": rfc3339(login.began.time),
         "ended": rfc3339(login.ended.time),
         "outcome": login.outcome().name(),
-        "location": login.location(),
-        "server_name": connection.and_then(|connection| connection.host.as_deref()),
+        "location": location,
+        "location_evidence": evidence,
+        "server_name": connection.and_then(|connection| connection.host()),
         "server_ip": connection.map(|connection| connection.flow.server.ip().to_string()),
         "server_port": connection.map(|connection| connection.flow.server.port()),
-        "auth_scheme": login.scheme,
+        "auth_scheme": login.scheme(),
         "registered_after_s": after(login.registered),
-        "ready_after_s": after(login.ready),
-        "steps": login.steps.iter().map(step).collect::<Vec<_>>(),
+        "ready_after_s": after(login.ready()),
+        "phases": login.phases().iter().map(phase).collect::<Vec<_>>(),
+        "slowest": slowest.map(|slowest| json!({
+            "step": slowest.kind.id(),
+            "what": slowest.what,
+            "took_s": slowest.took.as_secs_f64(),
+            "frame": slowest.mark.at.frame.0,
+        })),
+        "steps": login.steps().iter().map(|told| step(login, told)).collect::<Vec<_>>(),
     })
 }
 
-fn step(step: &LoginStep) -> Json {
+fn phase(phase: &Phase) -> Json {
+    json!({
+        "id": phase.kind.name(),
+        "began_s": phase.began.as_secs_f64(),
+        "took_s": phase.took.as_secs_f64(),
+        "server_s": phase.server.as_secs_f64(),
+        "client_s": phase.client().as_secs_f64(),
+    })
+}
+
+fn step(login: &Login, step: &LoginStep) -> Json {
     let detail = step.detail.iter().map(|(name, value)| ((*name).to_owned(), Json::from(value.as_str())));
     json!({
         "id": step.kind.id(),
@@ -149,7 +267,9 @@ fn step(step: &LoginStep) -> Json {
         "outcome": step.outcome.name(),
         "began": rfc3339(step.began.time),
         "duration_s": step.ended.time.since(step.began.time).as_secs_f64(),
-        "frames": step.evidence.iter().map(|at| at.frame.0).collect::<Vec<_>>(),
+        "rows": step.rows.iter().filter_map(|mark| login.row_number(*mark)).collect::<Vec<_>>(),
+        "frames": step.rows.iter().map(|mark| mark.at.frame.0).collect::<Vec<_>>(),
+        "says": step.says,
         "detail": Json::Object(detail.collect()),
     })
 }
@@ -201,8 +321,7 @@ fn origin(origin: &Origin) -> Json {
     }
 }
 
-fn finding(finding: &Finding, report: &Report) -> Json {
-    let rows: Vec<u64> = finding.evidence.iter().filter_map(|at| report.row_of(*at)).collect();
+fn finding(finding: &Finding) -> Json {
     json!({
         "id": finding.rule.id,
         "severity": finding.severity.name(),
@@ -210,8 +329,8 @@ fn finding(finding: &Finding, report: &Report) -> Json {
         "what": finding.what,
         "why": finding.rule.why,
         "fix": finding.rule.fix,
-        "rows": rows,
-        "frames": finding.evidence.iter().map(|at| at.frame.0).collect::<Vec<_>>(),
+        "rows": finding.rows,
+        "frames": finding.evidence.iter().map(|mark| mark.at.frame.0).collect::<Vec<_>>(),
         "login": finding.login,
         "root_cause": finding.root_cause,
     })

@@ -13,6 +13,7 @@ use jiff::fmt::temporal::DateTimePrinter;
 
 use crate::findings::Finding;
 use crate::model::Timestamp;
+use crate::story::login::Login;
 use crate::story::{Report, Row};
 
 /// Writes a timeline in one format.
@@ -23,7 +24,15 @@ pub trait Export {
     /// What the writer says.
     fn row(&mut self, row: &Row) -> io::Result<()>;
 
-    /// Writes what comes at the end.
+    /// Takes a sign-in that is over, and what is wrong with it.
+    ///
+    /// # Errors
+    /// What the writer says.
+    fn login(&mut self, _login: &Login, _findings: &[Finding]) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Writes what comes at the end; `findings` are those about the capture.
     ///
     /// # Errors
     /// What the writer says.

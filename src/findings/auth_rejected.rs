@@ -1,8 +1,7 @@
 //! # auth-rejected
 
-use crate::findings::{Finding, Rule, Severity};
-use crate::story::Report;
-use crate::story::login::{Login, LoginOutcome};
+use crate::findings::{Check, Finding, Rule};
+use crate::story::login::Login;
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -11,21 +10,26 @@ pub static RULE: Rule = Rule {
     seen: "A request that carries credentials is challenged again, and no registration follows.",
     why: "Sign-in ends with a question for the password.",
     fix: "Check user name (DOMAIN\\user or user principal name) and password, whether the account is locked or expired, and the clocks of client and server.",
-    check,
+    check: Check::Login(check),
 };
 
-fn check(rule: &'static Rule, report: &Report) -> Vec<Finding> {
-    let failed = report.logins.iter().filter(|login| login.outcome() == LoginOutcome::Failed);
-    failed.filter_map(|login| about(rule, login)).collect()
-}
-
-fn about(rule: &'static Rule, login: &Login) -> Option<Finding> {
-    let answered: Vec<_> = login.challenges.iter().filter(|(_, answered)| *answered).map(|(at, _)| *at).collect();
-    if answered.is_empty() || login.rejection.is_some() {
+fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
+    if !login.is_challenged_in_vain() {
         return None;
     }
-    let scheme = login.scheme.as_deref().unwrap_or("the scheme chosen");
+    let last = login.ladder.iter().rev().find(|rung| rung.is_challenged() && rung.proves())?;
+    let answer = last.answer.as_ref()?;
+    // The server goes on with the handshake: what is missing is the client's next step.
+    let unfinished = answer.offered.iter().any(|scheme| Some(scheme.name.as_str()) == login.scheme() && scheme.token.is_some_and(|length| length > 0));
+    if unfinished {
+        return None;
+    }
+    let challenges = login.ladder.iter().filter(|rung| rung.is_challenged()).count();
+    let scheme = login.scheme().unwrap_or("the scheme chosen");
     let user = login.user.as_deref().unwrap_or("the user");
-    let what = format!("{} challenges, the last one after {user} had answered with {scheme}", login.challenges.len());
-    Some(Finding::about(login, rule, Severity::Error, what, answered))
+    let account = login.endpoint.account.as_ref().map(|(account, _)| format!(" (as {account})")).unwrap_or_default();
+    let said = answer.diagnostics.first().map(|_| format!("; the server says {}", answer.describe())).unwrap_or_default();
+    let what = format!("{challenges} challenges, the last one after {user}{account} had answered with {scheme}{said}");
+    let evidence = login.ladder.iter().filter(|rung| rung.is_challenged() && rung.proves()).filter_map(|rung| Some(rung.answer.as_ref()?.mark)).collect();
+    Some(Finding::error(login, rule, what, evidence))
 }

@@ -1,6 +1,6 @@
 //! # capture-lossy
 
-use crate::findings::{Finding, Rule, Severity};
+use crate::findings::{Check, Finding, Rule, Severity};
 use crate::story::Report;
 
 /// The rule.
@@ -10,7 +10,7 @@ pub static RULE: Rule = Rule {
     seen: "Bytes of a TCP stream that its receiver acknowledged, or that later bytes follow, are not in the capture.",
     why: "Messages in those bytes cannot be shown, and a TLS stream may not be readable after them. The network did carry them: this is no fault of the connection.",
     fix: "Capture with a larger buffer (dumpcap -B 64, tcpdump -B 65536), with a filter for the client's address, or at a mirror port that is not overloaded.",
-    check,
+    check: Check::Capture(check),
 };
 
 fn check(rule: &'static Rule, report: &Report) -> Vec<Finding> {

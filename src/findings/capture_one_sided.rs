@@ -1,6 +1,6 @@
 //! # capture-one-sided
 
-use crate::findings::{Finding, Rule, Severity};
+use crate::findings::{Check, Finding, Rule, Severity};
 use crate::model::{TcpEvent, TransportKind};
 use crate::story::{FlowReport, Report};
 
@@ -11,7 +11,7 @@ pub static RULE: Rule = Rule {
     seen: "Connections with messages of one side only, whose handshake lacks the other side, too.",
     why: "Requests look unanswered that were answered.",
     fix: "Mirror both directions of the port, or capture on the client or the server itself.",
-    check,
+    check: Check::Capture(check),
 };
 
 fn check(rule: &'static Rule, report: &Report) -> Vec<Finding> {

@@ -1,6 +1,6 @@
 //! # capture-starts-late
 
-use crate::findings::{Finding, Rule, Severity};
+use crate::findings::{Check, Finding, Rule, Severity};
 use crate::model::TransportKind;
 use crate::story::Report;
 
@@ -11,7 +11,7 @@ pub static RULE: Rule = Rule {
     seen: "Messages on a connection whose handshake is not in the capture.",
     why: "What was said before is not known: how the server was found, how the client authenticated. TLS cannot be decrypted without its handshake.",
     fix: "Start the capture first, then sign out and in again (or end and start the client).",
-    check,
+    check: Check::Capture(check),
 };
 
 fn check(rule: &'static Rule, report: &Report) -> Vec<Finding> {

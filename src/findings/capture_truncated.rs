@@ -1,6 +1,6 @@
 //! # capture-truncated
 
-use crate::findings::{Finding, Rule, Severity};
+use crate::findings::{Check, Finding, Rule, Severity};
 use crate::story::Report;
 
 /// The rule.
@@ -10,7 +10,7 @@ pub static RULE: Rule = Rule {
     seen: "A record or block that claims more than the file has, or that contradicts itself; a compressed file that ends early.",
     why: "Everything before that place was analysed; what came after it is missing, so what looks unanswered may have been answered.",
     fix: "Copy the file again, or let the capture program end by itself before copying. Wireshark's reordercap or editcap can rewrite what is readable.",
-    check,
+    check: Check::Capture(check),
 };
 
 fn check(rule: &'static Rule, report: &Report) -> Vec<Finding> {

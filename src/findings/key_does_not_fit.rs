@@ -1,6 +1,6 @@
 //! # key-does-not-fit
 
-use crate::findings::{Finding, Rule, Severity};
+use crate::findings::{Check, Finding, Rule, Severity};
 use crate::model::tls::NotOpened;
 use crate::story::Report;
 
@@ -11,7 +11,7 @@ pub static RULE: Rule = Rule {
     seen: "An RSA key whose public part no certificate in the capture has, a key log without a line for any session, or records that fail their check with the key found.",
     why: "The key is of another server, another time or another capture, so the sessions stay closed.",
     fix: "Take the key of the certificate that `lynccap keys` shows for the session, or the key log that was written while this capture ran.",
-    check,
+    check: Check::Capture(check),
 };
 
 fn check(rule: &'static Rule, report: &Report) -> Vec<Finding> {

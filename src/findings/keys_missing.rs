@@ -1,6 +1,6 @@
 //! # keys-missing
 
-use crate::findings::{Finding, Rule, Severity};
+use crate::findings::{Check, Finding, Rule, Severity};
 use crate::model::Ports;
 use crate::model::tls::{NotOpened, TlsSession};
 use crate::story::{Report, RowFlow};
@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     seen: "A TLS session that carried data, and no key that was given opens it.",
     why: "The SIP messages in it cannot be read: what the client asked and what the server answered is not known.",
     fix: "`lynccap keys` lists what each session needs. A key log (SSLKEYLOGFILE) opens every session; the server's RSA private key opens those with RSA key exchange; the client's trace log has the same messages in the clear.",
-    check,
+    check: Check::Capture(check),
 };
 
 fn check(rule: &'static Rule, report: &Report) -> Vec<Finding> {

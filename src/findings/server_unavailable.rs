@@ -1,30 +1,31 @@
 //! # server-unavailable
 
-use crate::findings::{Finding, Rule, Severity};
-use crate::story::Report;
-use crate::story::login::{Login, Rejection};
+use crate::findings::{Check, Finding, Rule, edge_next_hop_failed};
+use crate::story::login::Login;
+use crate::story::login::ladder::Answer;
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "server-unavailable",
-    title: "The server cannot take the registration now",
-    seen: "REGISTER is answered with 480, 500, 503 or 504.",
-    why: "The server, or the one behind it, is down, starting, draining or out of reach.",
-    fix: "Look at the services and event log of the server that answers; behind an Edge, at the connection from the Edge to the pool (port 5061, certificates).",
-    check,
+    title: "The server cannot take the user now",
+    seen: "REGISTER is answered with 480, 500, 503 or another 5xx.",
+    why: "The pool is starting, stopping, overloaded or without its database; or the user is being moved.",
+    fix: "Look at the Front End's event log (Lync Server), its services (Get-CsWindowsService), the Fabric quorum and the back-end database; Retry-After says how long clients wait.",
+    check: Check::Login(check),
 };
 
-fn check(rule: &'static Rule, report: &Report) -> Vec<Finding> {
-    report.logins.iter().filter_map(|login| about(rule, login)).collect()
+fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
+    let registering = login.rejection().map(|answer| ("REGISTER", answer));
+    let refreshing = login.refresh_rejection().map(|answer| ("the refresh of the registration", answer));
+    let (what, answer) = registering.or(refreshing)?;
+    if edge_next_hop_failed::is_next_hop(answer) || !is_unavailable(answer) {
+        return None;
+    }
+    let what = format!("{what} was answered with {}", answer.describe());
+    Some(Finding::error(login, rule, what, vec![answer.mark]))
 }
 
-fn about(rule: &'static Rule, login: &Login) -> Option<Finding> {
-    let rejection = login.rejection.as_ref().filter(|rejection| is_unavailable(rejection))?;
-    let what = format!("REGISTER was answered with {}", rejection.describe());
-    Some(Finding::about(login, rule, Severity::Error, what, vec![rejection.at]))
-}
-
-/// Refused because the server has its own trouble.
-pub(super) const fn is_unavailable(rejection: &Rejection) -> bool {
-    matches!(rejection.status, 480 | 500 | 503 | 504)
+/// Says that it is the server's trouble.
+pub(super) fn is_unavailable(answer: &Answer) -> bool {
+    answer.status == 480 || (500..600).contains(&answer.status)
 }

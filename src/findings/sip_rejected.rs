@@ -1,33 +1,31 @@
 //! # sip-rejected
 
-use crate::findings::{Finding, Rule, Severity};
-use crate::findings::{remote_access_denied, server_unavailable, user_not_found};
-use crate::story::Report;
-use crate::story::login::{Login, Rejection};
+use crate::findings::{Check, Finding, Rule, client_version_blocked, edge_next_hop_failed, remote_access_denied, server_unavailable, user_not_found};
+use crate::story::login::Login;
 
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "sip-rejected",
     title: "The server refuses the registration",
-    seen: "REGISTER gets a final answer that is no success and for which no other rule stands.",
-    why: "Sign-in ends there; the status and ms-diagnostics of the answer say why.",
-    fix: "Read the reason in the answer (`lynccap show`), and look at the server that its source parameter names.",
-    check,
+    seen: "REGISTER gets a final answer that is no success, and no other rule knows why.",
+    why: "The answer says why, where the server tells it: `lynccap explain` knows the numbers.",
+    fix: "Read the ms-diagnostics of the answer (`lynccap explain NUMBER`), and look at the server's log for the same Call-ID.",
+    check: Check::Login(check),
 };
 
-fn check(rule: &'static Rule, report: &Report) -> Vec<Finding> {
-    report.logins.iter().filter_map(|login| about(rule, login)).collect()
-}
-
-fn about(rule: &'static Rule, login: &Login) -> Option<Finding> {
-    let rejection = login.rejection.as_ref().filter(|rejection| !is_explained(login, rejection))?;
-    let what = format!("REGISTER was answered with {}", rejection.describe());
-    Some(Finding::about(login, rule, Severity::Error, what, vec![rejection.at]))
-}
-
-/// Another rule says more.
-fn is_explained(login: &Login, rejection: &Rejection) -> bool {
-    login.remote && remote_access_denied::is_denied(rejection)
-        || user_not_found::is_unknown(rejection)
-        || server_unavailable::is_unavailable(rejection)
+fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
+    let registering = login.rejection().map(|answer| ("REGISTER", answer));
+    let refreshing = login.refresh_rejection().map(|answer| ("the refresh of the registration", answer));
+    let (what, answer) = registering.or(refreshing)?;
+    let explained = remote_access_denied::is_denied(login, answer)
+        || answer.has_id(|id| matches!(id, 1013 | 1017 | 4004))
+        || user_not_found::is_unknown(answer)
+        || client_version_blocked::is_version(answer)
+        || edge_next_hop_failed::is_next_hop(answer)
+        || server_unavailable::is_unavailable(answer);
+    if explained {
+        return None;
+    }
+    let what = format!("{what} was answered with {}", answer.describe());
+    Some(Finding::error(login, rule, what, vec![answer.mark]))
 }

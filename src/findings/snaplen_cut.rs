@@ -1,6 +1,6 @@
 //! # snaplen-cut
 
-use crate::findings::{Finding, Rule, Severity};
+use crate::findings::{Check, Finding, Rule, Severity};
 use crate::story::Report;
 
 /// The rule.
@@ -10,7 +10,7 @@ pub static RULE: Rule = Rule {
     seen: "Packets of the connections analysed here are longer on the wire than in the file.",
     why: "The missing ends belong to messages; those are shown as incomplete, and TLS cannot be decrypted across them.",
     fix: "Capture whole packets: no -s option, or -s 0 (tcpdump), or no packet size limit (Wireshark).",
-    check,
+    check: Check::Capture(check),
 };
 
 fn check(rule: &'static Rule, report: &Report) -> Vec<Finding> {

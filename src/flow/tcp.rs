@@ -27,6 +27,8 @@ const RESET_WINDOW: std::ops::RangeInclusive<i64> = -(1 << 16)..=1 << 20;
 const LATE_SYN: i64 = 1 << 20;
 /// So many SYNs without an answer are told, however soon the capture ends.
 const ENOUGH_SYNS: u32 = 3;
+/// A reset within this time answers the bytes before it.
+const AT_ONCE: Span = Span::from_secs(2);
 /// SYNs closer together than this are one SYN captured twice.
 const SAME_SYN: Span = Span::from_millis(50);
 
@@ -102,11 +104,13 @@ pub struct TcpFlow {
     state: State,
     first_fin: Option<Direction>,
     carried: bool,
+    /// Who sent the last bytes, when, and how long nothing had been sent before.
+    active: Option<(Direction, Timestamp, Span)>,
 }
 
 impl Default for TcpFlow {
     fn default() -> Self {
-        Self { halves: Both::default(), state: State::Unknown, first_fin: None, carried: false }
+        Self { halves: Both::default(), state: State::Unknown, first_fin: None, carried: false, active: None }
     }
 }
 
@@ -235,6 +239,8 @@ impl TcpFlow {
             return;
         }
         self.carried = true;
+        let silence = self.active.map_or(Span::default(), |(_, last, _)| at.time.since(last));
+        self.active = Some((direction, at.time, silence));
         let half = self.half(direction);
         // A probe repeats the last acknowledged byte, with any value (RFC 9293 §3.8.4).
         if length == 1 && offset + 1 == half.acked && !segment.fin {
@@ -298,7 +304,7 @@ impl TcpFlow {
             self.state = State::Ended;
             let event = match direction {
                 Direction::In => TcpEvent::Refused { answer_time: at.time.since(last.time) },
-                Direction::Out => TcpEvent::Reset { by: direction },
+                Direction::Out => TcpEvent::Reset { by: direction, idle: at.time.since(last.time) },
             };
             context.emit(at, Change::Close(TcpStep { event, began: first }));
             return;
@@ -313,7 +319,16 @@ impl TcpFlow {
             return;
         }
         self.state = State::Ended;
-        context.emit(at, Change::Close(TcpStep { event: TcpEvent::Reset { by: direction }, began: at }));
+        let idle = self.idle(direction, at.time);
+        context.emit(at, Change::Close(TcpStep { event: TcpEvent::Reset { by: direction, idle }, began: at }));
+    }
+
+    /// How long nothing was sent before a reset of that side. A reset that answers the first bytes after a
+    /// silence ended what was silent before them.
+    fn idle(&self, by: Direction, now: Timestamp) -> Span {
+        let Some((sender, last, silence)) = self.active else { return Span::default() };
+        let since = now.since(last);
+        if sender != by && since < AT_ONCE { since.max(silence) } else { since }
     }
 
     /// Takes an ICMP error about a packet of the client: it decides an attempt to connect.

@@ -29,6 +29,11 @@ impl DnsMessage {
         self.flags & 0x8000 != 0
     }
 
+    /// Whether the server speaks for the zone (RFC 1035 §4.1.1, AA).
+    pub const fn is_authoritative(&self) -> bool {
+        self.flags & 0x0400 != 0
+    }
+
     /// Whether it was truncated by its sender (TC).
     pub const fn is_truncated(&self) -> bool {
         self.flags & 0x0200 != 0

@@ -100,6 +100,8 @@ pub enum TcpEvent {
     Reset {
         /// Who sent the reset: `Out` is the client.
         by: Direction,
+        /// Since the last byte that either side sent.
+        idle: Span,
     },
     /// Both sides closed it.
     Closed {

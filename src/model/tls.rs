@@ -216,11 +216,13 @@ pub struct Certificate {
     pub serial: String,
     /// Subject and issuer are the same.
     pub self_signed: bool,
+    /// Where to ask whether it was revoked: CRL distribution points and OCSP responders (RFC 5280 §4.2.1.13, §4.2.2.1).
+    pub revocation: Vec<String>,
 }
 
 impl Certificate {
     fn weight(&self) -> usize {
-        let names: usize = self.names.iter().map(|name| name.len() + 24).sum();
+        let names: usize = self.names.iter().chain(&self.revocation).map(|name| name.len() + 24).sum();
         size_of::<Self>() + self.subject.len() + self.issuer.len() + names + self.modulus.len() + self.serial.len()
     }
 }

@@ -259,7 +259,7 @@ fn tell_step(at: At, step: TcpStep, out: &mut Output<'_>) {
     let direction = match step.event {
         TcpEvent::Open { .. } | TcpEvent::Refused { .. } | TcpEvent::Unreachable { .. } => Direction::In,
         TcpEvent::Unanswered { .. } => Direction::Out,
-        TcpEvent::Reset { by } | TcpEvent::Closed { by } => by,
+        TcpEvent::Reset { by, .. } | TcpEvent::Closed { by } => by,
     };
     out.tell((step.began, at), direction, message);
 }

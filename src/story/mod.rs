@@ -16,22 +16,24 @@ pub mod summary;
 pub mod tls_dsk;
 pub mod transactions;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::crypto::KeyStore;
 use crate::model::tls::{TlsEvent, TlsSession};
 use crate::model::{
     At, Counter, Direction, FlowKey, Limits, Message, Observation, PacketNo, Payload, Ports, Recent, Stats, TcpEvent,
-    TransportKind,
+    Timestamp, TransportKind,
 };
-use login::Logins;
+use login::Login;
+use login::tracker::Logins;
 use names::Names;
 use queue::Queue;
 use tls_dsk::{Flight, TlsDsk};
 use transactions::Transactions;
 
 pub use report::{Damage, FlowReport, Report};
-pub use row::{Row, RowFlow};
+pub use row::{Mark, Row, RowFlow, RowId};
 
 /// Builds the story of a capture.
 pub struct Story {
@@ -44,10 +46,13 @@ pub struct Story {
     logins: Logins,
     flows: Recent<FlowKey, FlowReport>,
     flow_count: u32,
+    row_count: u64,
     told: Vec<FlowReport>,
     queue: Queue,
     first: Option<At>,
     last: Option<At>,
+    /// When time was last let pass, where nothing has been closed since.
+    now: Option<Timestamp>,
     damages: Vec<Damage>,
     cut: Vec<At>,
     losses: Vec<At>,
@@ -73,10 +78,12 @@ impl Story {
             transactions: Transactions::new(limits.remembered),
             flows: Recent::new(limits.remembered),
             flow_count: 0,
+            row_count: 0,
             told: Vec::new(),
             queue: Queue::new(&limits),
             first: None,
             last: None,
+            now: None,
             damages: Vec::new(),
             cut: Vec::new(),
             losses: Vec::new(),
@@ -100,6 +107,11 @@ impl Story {
         self.last = Some(at);
     }
 
+    /// Capture time passed.
+    pub fn advance(&mut self, now: Timestamp) {
+        self.now = Some(now);
+    }
+
     /// A packet of a wanted flow was cut by the snap length.
     pub fn saw_cut(&mut self, at: At) {
         if self.cut.len() < MOST_CITED {
@@ -121,7 +133,9 @@ impl Story {
             message => message,
         };
         let input = (self.inputs.len() > 1).then(|| self.inputs.get(usize::from(at.input.0)).cloned()).flatten();
-        let mut row = Row { at, began, input, direction, message, ..Row::new(at) };
+        self.row_count += 1;
+        let id = RowId(self.row_count);
+        let mut row = Row { id, at, began, input, direction, message, ..Row::new(at) };
         if let Some(key) = flow {
             row.flow = Some(self.flow(key, &row));
             self.relate(key, &mut row);
@@ -213,9 +227,11 @@ impl Story {
     /// The next row that is final, in order.
     pub fn next_row(&mut self) -> Option<Row> {
         let mut row = self.queue.pop(self.last.map(|last| last.time))?;
+        row.attempt = self.logins.place(&row);
         if let Some((attempt, step)) = row.attempt {
             row.login = self.logins.number(attempt);
             row.step = row.login.map(|_| step.id());
+            self.logins.numbered(attempt, row.id, row.number);
         }
         let begins = row.flow.and_then(|flow| self.flows.peek(&flow.key)).is_some_and(|flow| flow.first == row.began);
         let cited = match &row.message {
@@ -227,6 +243,31 @@ impl Story {
             self.cited.push((row.at.packet, row.number));
         }
         Some(row)
+    }
+
+    /// The sign-in that a row belongs to, while it is open.
+    pub fn login_of(&self, row: &Row) -> Option<&Login> {
+        let (attempt, _) = row.attempt.filter(|_| row.login.is_some())?;
+        self.logins.login(attempt)
+    }
+
+    /// The next sign-in that is over and whose rows have left; at the end, once the last row has left, all that
+    /// are left.
+    pub fn next_login(&mut self) -> Option<Login> {
+        if self.queue.is_done() {
+            self.logins.finish();
+        } else if !self.queue.is_ready(self.last.map(|last| last.time))
+            && let Some(now) = self.now.take()
+        {
+            self.logins.advance(now);
+        }
+        self.logins.next_closed()
+    }
+
+    /// Hosts that sign-ins were told to go to since the last call, each with the addresses that are known for it.
+    pub fn take_hosts(&mut self) -> Vec<(Arc<str>, Vec<IpAddr>)> {
+        let hosts = self.logins.take_hosts();
+        hosts.into_iter().map(|host| (host.clone(), self.names.addresses_of(&host))).collect()
     }
 
     /// No observation follows: all rows are final.
@@ -260,7 +301,6 @@ impl Story {
             damages: std::mem::take(&mut self.damages),
             cut: std::mem::take(&mut self.cut),
             losses: std::mem::take(&mut self.losses),
-            logins: self.logins.take(),
             tls_sessions: std::mem::take(&mut self.tls_sessions),
             inner_sessions: std::mem::take(&mut self.inner_sessions),
             unused_keys: Vec::new(),

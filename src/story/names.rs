@@ -103,6 +103,8 @@ pub struct Names {
 
 /// Most targets, addresses and aliases of one answer that are remembered, each.
 const MOST_RECORDS: usize = 64;
+/// Newest look-ups that are searched for a host's addresses.
+const MOST_SEARCHED: usize = 512;
 /// Most look-ups of one address that are remembered.
 const MOST_LOOKUPS: usize = 4;
 
@@ -133,6 +135,15 @@ impl Names {
     /// All look-ups that are remembered, in the order in which they were asked.
     pub fn take_lookups(&mut self) -> Vec<Lookup> {
         std::mem::take(&mut self.lookups).into()
+    }
+
+    /// Addresses that were answered for a name, by the newest answers; at most a few.
+    pub fn addresses_of(&self, name: &str) -> Vec<IpAddr> {
+        let newest = self.lookups.iter().rev().take(MOST_SEARCHED);
+        let answered = newest.filter(|lookup| lookup.owners.iter().any(|owner| **owner == *name) || *lookup.name == *name);
+        let mut addresses: Vec<IpAddr> = answered.flat_map(|lookup| lookup.addresses.iter().copied()).collect();
+        addresses.truncate(MOST_RECORDS);
+        addresses
     }
 
     fn get(&mut self, id: LookupId) -> Option<&mut Lookup> {

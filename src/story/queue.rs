@@ -50,12 +50,17 @@ impl Queue {
         self.rows.insert(place, row);
     }
 
-    /// The next row that may leave; `now` is the time of the newest packet.
-    pub fn pop(&mut self, now: Option<Timestamp>) -> Option<Row> {
-        let oldest = self.rows.front()?;
+    /// Whether a row may leave; `now` is the time of the newest packet.
+    pub fn is_ready(&self, now: Option<Timestamp>) -> bool {
+        let Some(oldest) = self.rows.front() else { return false };
         let aged = now.is_some_and(|now| now.since(oldest.at.time) >= self.longest);
         let full = self.rows.len() > self.most_rows || self.weight > self.most_weight;
-        if !(self.finished || aged || full) {
+        self.finished || aged || full
+    }
+
+    /// The next row that may leave; `now` is the time of the newest packet.
+    pub fn pop(&mut self, now: Option<Timestamp>) -> Option<Row> {
+        if !self.is_ready(now) {
             return None;
         }
         let mut row = self.rows.pop_front()?;
@@ -71,6 +76,11 @@ impl Queue {
     /// Nothing follows.
     pub fn finish(&mut self) {
         self.finished = true;
+    }
+
+    /// Whether nothing follows and every row has left.
+    pub fn is_done(&self) -> bool {
+        self.finished && self.rows.is_empty()
     }
 
     /// How many rows left.

@@ -2,7 +2,6 @@
 
 use crate::model::tls::TlsSession;
 use crate::model::{At, Direction, FlowKey, InputNo, Message, PacketNo, Stats, TcpEvent};
-use crate::story::login::Login;
 use crate::story::names::{Lookup, Origin};
 use crate::story::row::{Row, RowFlow};
 use crate::story::tls_dsk::Flight;
@@ -101,8 +100,6 @@ pub struct Report {
     pub cut: Vec<At>,
     /// Where bytes are missing; the first places.
     pub losses: Vec<At>,
-    /// Sign-in attempts.
-    pub logins: Vec<Login>,
     /// TLS sessions, each with its flow.
     pub tls_sessions: Vec<(RowFlow, TlsSession)>,
     /// TLS sessions inside TLS-DSK authentication: flow, the message that completed the key exchange, its flight.

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::model::{At, Defect, Direction, FlowKey, Message, Span};
+use crate::story::login::tracker::AttemptNo;
 use crate::story::names::Origin;
-use crate::story::steps::{AttemptNo, StepKind};
+use crate::story::steps::StepKind;
 use crate::story::tls_dsk::Flight;
 
 /// Which conversation a row belongs to.
@@ -16,11 +17,33 @@ pub struct RowFlow {
     pub key: FlowKey,
 }
 
+/// Which row, before it has its number: in the order in which rows are told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RowId(pub u64);
+
+/// A row that shows something, and its packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The packet that completed it.
+    pub at: At,
+    /// Which row.
+    pub row: RowId,
+}
+
+impl From<At> for Mark {
+    /// A packet, whatever row it has.
+    fn from(at: At) -> Self {
+        Self { at, row: RowId::default() }
+    }
+}
+
 /// One thing that happened, with what the whole capture knows of it.
 #[derive(Clone, Debug)]
 pub struct Row {
     /// Position in the timeline, counted from 1; 0 until the row is final.
     pub number: u64,
+    /// Which it is among all that are told.
+    pub id: RowId,
     /// The packet that completed it.
     pub at: At,
     /// The packet in which it began.
@@ -60,6 +83,7 @@ impl Row {
     pub fn new(at: At) -> Self {
         Self {
             number: 0,
+            id: RowId::default(),
             at,
             began: at,
             elapsed: Span::default(),
@@ -77,6 +101,11 @@ impl Row {
             step: None,
             findings: Vec::new(),
         }
+    }
+
+    /// The row as something that shows something.
+    pub const fn mark(&self) -> Mark {
+        Mark { at: self.at, row: self.id }
     }
 
     /// What the row is, as `kind` spells it.

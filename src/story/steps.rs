@@ -1,6 +1,8 @@
 //! What the messages of a sign-in ask, and what the answers mean: the steps by their wire form.
 
+use crate::model::http::HttpMessage;
 use crate::model::sip::{HeaderName, SipMessage, StartLine};
+use crate::story::login::exchange::Fact;
 use crate::wire::diagnostics::Diagnostics;
 use crate::wire::sip::before_parameters;
 
@@ -11,7 +13,10 @@ pub enum StepKind {
     Discover,
     Connect,
     Secure,
+    Compress,
     Challenge,
+    WebTicket,
+    Certificate,
     Authenticate,
     Register,
     LocationProfile,
@@ -31,11 +36,14 @@ pub enum StepKind {
 
 /// Id and title of each step.
 #[rustfmt::skip]
-pub static STEPS: [(StepKind, &str, &str); 19] = [
+pub static STEPS: [(StepKind, &str, &str); 22] = [
     (StepKind::Discover, "discover", "The client looks for its server"),
     (StepKind::Connect, "connect", "It connects"),
     (StepKind::Secure, "secure", "TLS comes up"),
+    (StepKind::Compress, "compress", "Compression is agreed on"),
     (StepKind::Challenge, "challenge", "The server says how it wants to be convinced"),
+    (StepKind::WebTicket, "web-ticket", "The client gets a web ticket"),
+    (StepKind::Certificate, "certificate", "The client gets its certificate"),
     (StepKind::Authenticate, "authenticate", "The client proves who it is"),
     (StepKind::Register, "register", "The server takes the registration"),
     (StepKind::LocationProfile, "location-profile", "Dial plan of the user"),
@@ -63,6 +71,11 @@ impl StepKind {
     pub fn title(self) -> &'static str {
         STEPS.iter().find(|(kind, ..)| *kind == self).map_or("", |(.., title)| title)
     }
+
+    /// Whether the client must have it to work: its settings and its own presence.
+    pub const fn is_essential(self) -> bool {
+        matches!(self, Self::Provisioning | Self::OwnPresence)
+    }
 }
 
 /// How a step went.
@@ -74,6 +87,8 @@ pub enum StepOutcome {
     Failed,
     /// Nothing answered, as far as the capture goes.
     Unanswered,
+    /// The client had no need of it.
+    Skipped,
     /// Worth telling, neither good nor bad.
     Info,
 }
@@ -85,14 +100,11 @@ impl StepOutcome {
             Self::Ok => "ok",
             Self::Failed => "failed",
             Self::Unanswered => "unanswered",
+            Self::Skipped => "skipped",
             Self::Info => "info",
         }
     }
 }
-
-/// Which of the attempts that were begun.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AttemptNo(pub usize);
 
 /// First labels by which a client looks for its server.
 const DISCOVERY: [&str; 9] = [
@@ -163,20 +175,15 @@ fn service(message: &SipMessage, uri: &str) -> Option<StepKind> {
     }
 }
 
-/// How a step stands after a message of it.
-pub fn outcome(kind: StepKind, message: &SipMessage) -> StepOutcome {
-    let Some(status) = message.status() else {
-        // A BENOTIFY comes after the answer and needs none.
-        let notifies = message.method().is_some_and(|method| matches!(&*method, "BENOTIFY" | "NOTIFY"));
-        return if notifies { StepOutcome::Ok } else { StepOutcome::Unanswered };
-    };
+/// How a step stands after the final answer to its request.
+pub fn outcome(kind: Option<StepKind>, message: &SipMessage, status: u16) -> StepOutcome {
     match (status, kind) {
-        (100..=199, _) => StepOutcome::Unanswered,
         (200..=299, _) if has_failed_inside(message) => StepOutcome::Failed,
         (200..=299, _) => StepOutcome::Ok,
         // Users without Enterprise Voice have no dial plan. Where another endpoint published first, the
         // client does so again.
-        (403, StepKind::LocationProfile) | (409, StepKind::PublishState | StepKind::PublishDevice) => StepOutcome::Info,
+        (403, Some(StepKind::LocationProfile)) => StepOutcome::Info,
+        (409, Some(StepKind::PublishState | StepKind::PublishDevice)) => StepOutcome::Info,
         _ => StepOutcome::Failed,
     }
 }
@@ -188,31 +195,72 @@ fn has_failed_inside(message: &SipMessage) -> bool {
         && memchr::memmem::find(message.body(), b"code=\"failure\"").is_some()
 }
 
-/// What an answer says of its step.
-pub fn details(kind: StepKind, message: &SipMessage) -> Vec<(&'static str, String)> {
-    let mut details = Vec::new();
-    if kind == StepKind::AddConference
-        && message.status() == Some(200)
-        && let Some(id) = between(message.body(), "conf:focus:id:", &['"', ';', '<', '&'])
-    {
-        details.push(("conference_id", id));
-    }
-    details.extend(diagnostics(message).into_iter().filter_map(|found| Some(("reason", found.reason?))));
-    details
+/// What a body says: facts by name, and one sentence.
+#[derive(Clone, Debug, Default)]
+pub struct Reading {
+    /// Name and value.
+    pub facts: Vec<Fact>,
+    /// What an expert would say of it; empty where there is nothing to say.
+    pub sentence: String,
 }
 
-/// The text behind `mark` up to one of `ends`, at most 64 bytes.
-fn between(body: &[u8], mark: &str, ends: &[char]) -> Option<String> {
-    let at = memchr::memmem::find(body, mark.as_bytes())? + mark.len();
-    let text = String::from_utf8_lossy(body.get(at..)?.get(..64).or(body.get(at..))?).into_owned();
-    Some(text.split(ends).next()?.to_owned())
+/// Reads the body of a SIP message.
+pub fn read(_message: &SipMessage) -> Reading {
+    Reading::default()
 }
+
+/// Reads the body of an HTTP message.
+pub fn read_http(_message: &HttpMessage) -> Reading {
+    Reading::default()
+}
+
+/// How a message ends the registration that it notifies of: `rejected`, `unregistered`, `deactivated`; `None`
+/// where it does not ([MS-SIPREGE] §3.1.5).
+pub fn deregistration(message: &SipMessage) -> Option<String> {
+    let event = message.header(HeaderName::Event)?.to_ascii_lowercase();
+    let ends = message.header_named("subscription-state").is_some_and(|state| {
+        before_parameters(&state).eq_ignore_ascii_case("terminated")
+    });
+    if !matches!(before_parameters(&event), "registration" | "registration-notify") {
+        return None;
+    }
+    let body = String::from_utf8_lossy(message.body().get(..256).unwrap_or(message.body())).into_owned();
+    let deregistered = body.to_ascii_lowercase().contains("deregistered");
+    let word = body.split(';').find_map(|part| part.trim().strip_prefix("event="));
+    let word = word.map(|word| word.split_whitespace().next().unwrap_or_default().to_owned());
+    (ends || deregistered).then(|| word.unwrap_or_else(|| "ended".to_owned()))
+}
+
+/// What a web service says about a failure.
+pub fn http_diagnostics(message: &HttpMessage) -> Vec<Diagnostics> {
+    let names = ["x-ms-diagnostics", "ms-diagnostics"];
+    let values = names.iter().filter_map(|name| message.header(name));
+    values.filter_map(Diagnostics::parse).collect()
+}
+
+/// A diagnosis in one line.
+pub fn describe(found: &Diagnostics) -> String {
+    let reason = found.reason.as_deref().unwrap_or("no text");
+    let source = found.source.as_ref().map(|source| format!(", from {source}")).unwrap_or_default();
+    format!("ms-diagnostics {}: {reason}{source}", found.id)
+}
+
+/// Call-IDs are told apart by so many characters.
+const LONGEST_CALL_ID: usize = 256;
+
+/// The Call-ID of a message, cut where it is longer than any that clients make.
+pub fn call_id(message: &SipMessage) -> String {
+    message.header(HeaderName::CallId).unwrap_or_default().chars().take(LONGEST_CALL_ID).collect()
+}
+
+/// Most diagnoses of one answer that are kept: each hop adds one.
+const MOST_DIAGNOSTICS: usize = 16;
 
 /// What the servers on the way say about an answer.
 pub fn diagnostics(message: &SipMessage) -> Vec<Diagnostics> {
     let names = ["ms-diagnostics", "ms-diagnostics-public"];
     let headers = message.headers().filter(|header| names.iter().any(|name| header.name.eq_ignore_ascii_case(name)));
-    headers.filter_map(|header| Diagnostics::parse(&header.value)).collect()
+    headers.filter_map(|header| Diagnostics::parse(&header.value)).take(MOST_DIAGNOSTICS).collect()
 }
 
 #[cfg(test)]

@@ -11,6 +11,8 @@ use crate::model::{Direction, Loss, LossCause, Message, Span, TcpEvent, Timestam
 use crate::story::names::Origin;
 use crate::story::row::Row;
 
+/// Silence before a reset that is worth telling.
+const SILENCE: Span = Span::from_secs(10);
 /// Most answers that a line names.
 const MOST_ANSWERS: usize = 6;
 
@@ -88,6 +90,12 @@ pub fn duration(span: Span) -> String {
     }
 }
 
+/// A point in capture time as a day, for people: `2026-11-24`.
+pub fn day(time: Timestamp) -> String {
+    let instant = jiff::Timestamp::from_nanosecond(i128::from(time.as_nanos())).unwrap_or_default();
+    instant.strftime("%Y-%m-%d").to_string()
+}
+
 fn tcp(event: TcpEvent, row: &Row, text: &mut String) {
     let server = row.flow.map(|flow| flow.key.server.to_string()).unwrap_or_default();
     let named = match &row.origin {
@@ -117,7 +125,10 @@ fn tcp(event: TcpEvent, row: &Row, text: &mut String) {
         TcpEvent::Unreachable { icmp_type, icmp_code, v6 } => {
             write!(text, "no connection to {named}: {}", icmp_reason(icmp_type, icmp_code, v6))
         }
-        TcpEvent::Reset { by } => write!(text, "connection reset by the {}", side(by)),
+        TcpEvent::Reset { by, idle } => {
+            let silent = if idle >= SILENCE { format!(" after {} of silence", duration(idle)) } else { String::new() };
+            write!(text, "connection reset by the {}{silent}", side(by))
+        }
         TcpEvent::Closed { by } => write!(text, "connection closed, first by the {}", side(by)),
     };
     if let Some(origin) = &row.origin {

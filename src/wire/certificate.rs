@@ -5,13 +5,17 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use x509_parser::certificate::X509Certificate;
-use x509_parser::extensions::GeneralName;
+use x509_parser::extensions::{DistributionPointName, GeneralName, ParsedExtension};
+use x509_parser::oid_registry::asn1_rs::oid;
 use x509_parser::prelude::FromDer;
 use x509_parser::public_key::PublicKey;
 use x509_parser::time::ASN1Time;
 
 use crate::model::Timestamp;
 use crate::model::tls::Certificate;
+
+/// id-ad-ocsp (RFC 5280 §4.2.2.1).
+const OID_PKIX_OCSP: x509_parser::oid_registry::Oid<'static> = oid!(1.3.6.1.5.5.7.48.1);
 
 /// Reads a certificate; `None` where it is none.
 pub fn parse(der: &[u8]) -> Option<Certificate> {
@@ -22,6 +26,7 @@ pub fn parse(der: &[u8]) -> Option<Certificate> {
     Some(Certificate {
         self_signed: subject == issuer,
         names: names(&certificate),
+        revocation: revocation(&certificate),
         not_before: time(validity.not_before),
         not_after: time(validity.not_after),
         key_kind,
@@ -64,6 +69,33 @@ fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
         _ => None,
     };
     extension.value.general_names.iter().filter_map(name).collect()
+}
+
+/// Most places of one certificate that are kept.
+const MOST_PLACES: usize = 8;
+
+/// URLs of CRL distribution points and OCSP responders.
+fn revocation(certificate: &X509Certificate<'_>) -> Vec<String> {
+    let url = |name: &GeneralName<'_>| if let GeneralName::URI(url) = name { Some((*url).to_owned()) } else { None };
+    let mut urls = Vec::new();
+    for extension in certificate.extensions() {
+        match extension.parsed_extension() {
+            ParsedExtension::CRLDistributionPoints(points) => {
+                let names = points.points.iter().filter_map(|point| match &point.distribution_point {
+                    Some(DistributionPointName::FullName(names)) => Some(names),
+                    _ => None,
+                });
+                urls.extend(names.flatten().filter_map(url));
+            }
+            ParsedExtension::AuthorityInfoAccess(access) => {
+                let ocsp = access.accessdescs.iter().filter(|entry| entry.access_method == OID_PKIX_OCSP);
+                urls.extend(ocsp.filter_map(|entry| url(&entry.access_location)));
+            }
+            _ => {}
+        }
+    }
+    urls.truncate(MOST_PLACES);
+    urls
 }
 
 fn address(bytes: &[u8]) -> Option<IpAddr> {

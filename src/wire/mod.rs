@@ -6,6 +6,7 @@
 pub mod auth;
 pub mod bytes;
 pub mod certificate;
+pub mod date;
 pub mod diagnostics;
 pub mod dns;
 pub mod fields;

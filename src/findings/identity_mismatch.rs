@@ -1,0 +1,20 @@
+//! # identity-mismatch
+
+use crate::findings::{Check, Finding, Rule};
+use crate::story::login::Login;
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    id: "identity-mismatch",
+    title: "The credentials belong to another account than the sign-in address",
+    seen: "REGISTER is answered with 403 and ms-diagnostics 4004.",
+    why: "The client asks for the password again although it is right: the account that proved itself may not use this address.",
+    fix: "Give the user name explicitly (DOMAIN\\user), and compare the account's msRTCSIP-PrimaryUserAddress with the sign-in address.",
+    check: Check::Login(check),
+};
+
+fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
+    let answer = login.rejection().filter(|answer| answer.has_id(|id| id == 4004))?;
+    let what = format!("REGISTER was answered with {}", answer.describe());
+    Some(Finding::error(login, rule, what, vec![answer.mark]))
+}

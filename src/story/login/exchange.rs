@@ -1,0 +1,128 @@
+//! Requests and answers of a sign-in besides its REGISTERs: what was asked, and what came of it.
+//!
+//! In: SIP messages by flow, Call-ID and `CSeq`. Out: exchanges in their order, each with the facts of its
+//! bodies. Notifications belong to the dialog that they are of.
+
+use crate::model::sip::SipMessage;
+use crate::model::{Direction, FlowKey, Span};
+use crate::story::row::{Mark, Row};
+use crate::story::steps::{self, StepKind, StepOutcome};
+use crate::wire::diagnostics::Diagnostics;
+
+/// Name and value of something that a message says.
+pub type Fact = (&'static str, String);
+
+/// A request and its answer.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    /// The connection.
+    pub flow: FlowKey,
+    /// Which step it is of; `None` where it is of none.
+    pub kind: Option<StepKind>,
+    /// Its method.
+    pub method: String,
+    /// Its Call-ID.
+    pub call_id: String,
+    /// Its number.
+    pub cseq: u32,
+    /// Who asked.
+    pub direction: Direction,
+    /// The request.
+    pub request: Mark,
+    /// What the request says.
+    pub asked: Vec<Fact>,
+    /// The final answer, and its status.
+    pub answer: Option<(Mark, u16)>,
+    /// Since the request.
+    pub response_time: Option<Span>,
+    /// What the answer says.
+    pub answered: Vec<Fact>,
+    /// One sentence about the answer, or the request where there is none.
+    pub says: String,
+    /// How it went.
+    pub outcome: StepOutcome,
+    /// What the servers on the way say about the answer.
+    pub diagnostics: Vec<Diagnostics>,
+    /// Notifications of its dialog: the row, and what changed.
+    pub notified: Vec<(Mark, Vec<String>)>,
+}
+
+/// Most notifications of a dialog that are kept.
+pub const MOST_NOTIFICATIONS: usize = 32;
+
+impl Exchange {
+    /// A request.
+    pub fn new(flow: FlowKey, row: &Row, message: &SipMessage, kind: Option<StepKind>) -> Self {
+        let reading = steps::read(message);
+        Self {
+            flow,
+            kind,
+            method: message.method().unwrap_or_default().chars().take(32).collect(),
+            call_id: steps::call_id(message),
+            cseq: message.cseq.map_or(0, |cseq| cseq.number),
+            direction: row.direction,
+            request: row.mark(),
+            asked: reading.facts,
+            answer: None,
+            response_time: None,
+            answered: Vec::new(),
+            says: reading.sentence,
+            outcome: StepOutcome::Unanswered,
+            diagnostics: Vec::new(),
+            notified: Vec::new(),
+        }
+    }
+
+    /// Whether a response, which goes in `direction`, answers it.
+    pub fn is_answered_by(&self, flow: &FlowKey, direction: Direction, message: &SipMessage) -> bool {
+        self.answer.is_none()
+            && self.direction != direction
+            && self.flow == *flow
+            && message.cseq.is_some_and(|cseq| cseq.number == self.cseq)
+            && message.method().is_some_and(|method| method == self.method)
+            && self.call_id == steps::call_id(message)
+    }
+
+    /// Takes the final answer.
+    pub fn answer(&mut self, row: &Row, message: &SipMessage, status: u16) {
+        let reading = steps::read(message);
+        self.answer = Some((row.mark(), status));
+        self.response_time = row.rtt;
+        self.answered = reading.facts;
+        if !reading.sentence.is_empty() {
+            self.says = reading.sentence;
+        }
+        self.outcome = steps::outcome(self.kind, message, status);
+        self.diagnostics = steps::diagnostics(message);
+    }
+
+    /// What a notification of its dialog says has changed.
+    pub fn changes(&mut self, message: &SipMessage) -> Vec<String> {
+        let reading = steps::read(message);
+        if reading.sentence.is_empty() { Vec::new() } else { vec![reading.sentence] }
+    }
+
+    /// Status of the answer.
+    pub fn status(&self) -> Option<u16> {
+        self.answer.map(|(_, status)| status)
+    }
+
+    /// The row that shows how it went: the answer, or the request where there is none.
+    pub fn mark(&self) -> Mark {
+        self.answer.map_or(self.request, |(mark, _)| mark)
+    }
+
+    /// What the answer says, in one line for a finding.
+    pub fn describe(&self) -> String {
+        let status = self.status().map_or_else(|| "no answer".to_owned(), |status| status.to_string());
+        let fault = self.answered.iter().filter(|(name, _)| matches!(*name, "code" | "reason_code" | "fault"));
+        let said = self.diagnostics.iter().map(steps::describe).chain(fault.map(|(name, value)| format!("{name} {value}")));
+        std::iter::once(status).chain(said).collect::<Vec<_>>().join("; ")
+    }
+
+    /// The value of a fact of the answer, else of the request.
+    pub fn fact(&self, name: &str) -> Option<&str> {
+        let known = self.answered.iter().chain(&self.asked).find(|(known, _)| *known == name);
+        known.map(|(_, value)| value.as_str())
+    }
+}

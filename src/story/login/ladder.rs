@@ -1,0 +1,232 @@
+//! The REGISTER ladder: each REGISTER with what it offered and each answer with what it asked for
+//! ([MS-SIPAE] §3.1, [MS-SIPREGE]).
+//!
+//! In: REGISTER requests and their answers. Out: rungs in their order. One Call-ID, CSeq counting up; the
+//! healthy number of 401 answers is one for Kerberos, two for NTLM and three for TLS-DSK.
+
+use crate::model::sip::{HeaderName, SipMessage, StartLine};
+use crate::model::{FlowKey, Span, Timestamp};
+use crate::story::login::exchange::Fact;
+use crate::story::row::{Mark, Row};
+use crate::story::steps::{self, StepKind};
+use crate::wire::auth::Auth;
+use crate::wire::date;
+use crate::wire::diagnostics::Diagnostics;
+use crate::wire::sip::{address_uri, parameter};
+
+/// What a scheme is offered or answered with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scheme {
+    /// `NTLM`, `Kerberos`, `TLS-DSK` …
+    pub name: String,
+    /// Who is to be convinced: a host name, for Kerberos a service principal.
+    pub targetname: String,
+    /// Version of the protocol ([MS-SIPAE] §2.2).
+    pub version: String,
+    /// The server's id of the security association.
+    pub opaque: String,
+    /// Where TLS-DSK gets its certificate.
+    pub sts_uri: String,
+    /// Bytes of the token in base64; `None` where there is no token at all.
+    pub token: Option<usize>,
+    /// It carries a signature.
+    pub signed: bool,
+}
+
+impl Scheme {
+    fn read(value: &str) -> Option<Self> {
+        let auth = Auth::parse(value)?;
+        let text = |name| auth.parameter(name).unwrap_or_default().chars().take(LONGEST_TEXT).collect();
+        Some(Self {
+            name: auth.scheme.chars().take(LONGEST_TEXT).collect(),
+            targetname: text("targetname"),
+            version: text("version"),
+            opaque: text("opaque"),
+            sts_uri: text("sts-uri"),
+            token: auth.parameter("gssapi-data").map(str::len),
+            signed: auth.parameter("response").is_some(),
+        })
+    }
+
+    /// The server goes on with it: it has an association, or a token to answer.
+    pub fn goes_on(&self) -> bool {
+        self.token.is_some_and(|length| length > 0) || !self.opaque.is_empty()
+    }
+}
+
+/// Longest text of a parameter that is kept.
+const LONGEST_TEXT: usize = 256;
+/// Longest header value of a registration that is kept.
+const LONGEST_VALUE: usize = 1024;
+/// Most schemes of one challenge that are kept.
+const MOST_SCHEMES: usize = 8;
+
+/// An answer to a REGISTER.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The row.
+    pub mark: Mark,
+    /// Status.
+    pub status: u16,
+    /// Reason phrase.
+    pub reason: String,
+    /// Since the request.
+    pub response_time: Option<Span>,
+    /// What the servers on the way say about it.
+    pub diagnostics: Vec<Diagnostics>,
+    /// Schemes offered.
+    pub offered: Vec<Scheme>,
+    /// The server's clock, from `Date`.
+    pub date: Option<Timestamp>,
+    /// Where it sends the client.
+    pub contact: Option<String>,
+    /// Which connection the server takes it for (`ms-received-cid`).
+    pub received_cid: Option<String>,
+    /// `Warning`, as it stands.
+    pub warning: Option<String>,
+}
+
+impl Answer {
+    /// Status, reason and what the servers say, in one line.
+    pub fn describe(&self) -> String {
+        let said = self.diagnostics.iter().map(steps::describe);
+        let warning = self.warning.iter().map(|warning| format!("Warning: {warning}"));
+        let said: Vec<_> = std::iter::once(format!("{} {}", self.status, self.reason)).chain(said).chain(warning).collect();
+        said.join("; ")
+    }
+
+    /// Whether a server on the way gives one of these ids.
+    pub fn has_id(&self, ids: impl Fn(u32) -> bool) -> bool {
+        self.diagnostics.iter().any(|found| ids(found.id))
+    }
+}
+
+/// What a REGISTER is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To sign in.
+    SignIn,
+    /// To keep what is registered.
+    Refresh,
+    /// To sign out.
+    SignOut,
+}
+
+/// A REGISTER and its answer.
+#[derive(Clone, Debug)]
+pub struct Rung {
+    /// The connection.
+    pub flow: FlowKey,
+    /// The request; the answer's row where the request is not in the capture.
+    pub request: Mark,
+    /// Its Call-ID.
+    pub call_id: String,
+    /// Its number.
+    pub cseq: u32,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// The credentials in it.
+    pub credentials: Option<Scheme>,
+    /// The final answer.
+    pub answer: Option<Answer>,
+}
+
+impl Rung {
+    /// A request.
+    pub fn new(flow: FlowKey, row: &Row, message: &SipMessage, purpose: Purpose) -> Self {
+        let credentials = message.header(HeaderName::Authorization).or(message.header(HeaderName::ProxyAuthorization));
+        Self {
+            flow,
+            request: row.mark(),
+            call_id: steps::call_id(message),
+            cseq: message.cseq.map_or(0, |cseq| cseq.number),
+            purpose,
+            credentials: credentials.as_deref().and_then(Scheme::read),
+            answer: None,
+        }
+    }
+
+    /// The step that it is of.
+    pub fn step(&self) -> StepKind {
+        match (self.purpose, &self.credentials) {
+            (Purpose::SignOut, _) => StepKind::SignOut,
+            (Purpose::Refresh, _) => StepKind::Register,
+            (Purpose::SignIn, Some(scheme)) if scheme.token.is_some() => StepKind::Authenticate,
+            (Purpose::SignIn, Some(scheme)) if scheme.signed => StepKind::Register,
+            (Purpose::SignIn, _) => StepKind::Challenge,
+        }
+    }
+
+    /// Whether a response answers it.
+    pub fn is_answered_by(&self, flow: &FlowKey, message: &SipMessage) -> bool {
+        self.answer.is_none()
+            && self.flow == *flow
+            && message.cseq.is_some_and(|cseq| cseq.number == self.cseq)
+            && self.call_id == steps::call_id(message)
+    }
+
+    /// Status of the answer.
+    pub fn status(&self) -> Option<u16> {
+        self.answer.as_ref().map(|answer| answer.status)
+    }
+
+    /// Whether it carries a token or a signature.
+    pub fn proves(&self) -> bool {
+        self.credentials.as_ref().is_some_and(|scheme| scheme.token.is_some() || scheme.signed)
+    }
+
+    /// Whether it was challenged.
+    pub fn is_challenged(&self) -> bool {
+        matches!(self.status(), Some(401 | 407))
+    }
+
+    /// Whether it was refused for good.
+    pub fn is_rejected(&self) -> bool {
+        matches!(self.status(), Some(400 | 402..=406 | 408..))
+    }
+}
+
+/// Reads a final answer.
+pub fn answer(row: &Row, message: &SipMessage, status: u16) -> Answer {
+    let reason = match message.start {
+        StartLine::Response { reason, .. } => message.text(reason).chars().take(LONGEST_TEXT).collect(),
+        StartLine::Request { .. } => String::new(),
+    };
+    let challenges = message
+        .headers()
+        .filter(|header| matches!(header.id, HeaderName::WwwAuthenticate | HeaderName::ProxyAuthenticate));
+    let redirected = matches!(status, 301 | 302 | 305);
+    let via = message.header(HeaderName::Via);
+    Answer {
+        mark: row.mark(),
+        status,
+        reason,
+        response_time: row.rtt,
+        diagnostics: steps::diagnostics(message),
+        offered: challenges.filter_map(|header| Scheme::read(&header.value)).take(MOST_SCHEMES).collect(),
+        date: message.header_named("Date").and_then(|value| date::parse(&value)),
+        contact: message.header(HeaderName::Contact).filter(|_| redirected).map(|contact| address_uri(&contact).to_owned()),
+        received_cid: via.as_deref().and_then(|via| parameter(via, "ms-received-cid")).map(str::to_owned),
+        warning: message.header_named("Warning").map(|warning| warning.chars().take(LONGEST_TEXT).collect()),
+    }
+}
+
+/// What the 200 says that registered: own contact, other endpoints, how long it holds, what may be asked for.
+pub fn registration(message: &SipMessage, epid: Option<&str>) -> Vec<Fact> {
+    let named = |name: &str| message.header_named(name).map(|value| value.chars().take(LONGEST_VALUE).collect::<String>());
+    let contacts: Vec<_> = message.headers().filter(|header| header.id == HeaderName::Contact).collect();
+    let own = contacts.iter().map(|header| &*header.value).find(|value| value.contains("gruu=")).unwrap_or_default();
+    let mut facts: Vec<Fact> = Vec::new();
+    let mut say = |name, value: Option<String>| {
+        facts.extend(value.filter(|value| !value.is_empty()).map(|value| (name, value)));
+    };
+    say("epid", epid.map(str::to_owned));
+    say("gruu", parameter(own, "gruu").map(str::to_owned));
+    say("endpoints", Some(contacts.len().to_string()).filter(|_| !contacts.is_empty()));
+    say("expires_s", named("Expires").or_else(|| parameter(own, "expires").map(str::to_owned)));
+    say("server", named("Server"));
+    say("presence_state", named("presence-state"));
+    say("keep_alive_s", named("ms-keep-alive").and_then(|value| parameter(&value, "timeout").map(str::to_owned)));
+    say("allowed_events", named("Allow-Events"));
+    facts
+}

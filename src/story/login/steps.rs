@@ -1,0 +1,482 @@
+//! The facts of a sign-in told as its steps: each with its outcome, its rows, its details and one plain sentence.
+//!
+//! In: a [`Login`]. Out: the steps that the capture shows, in the order in which they began. Changes nothing.
+
+use crate::model::{At, Ports, TcpEvent};
+use crate::story::login::connection::Connection;
+use crate::story::login::exchange::{Exchange, Fact};
+use crate::story::login::ladder::{Purpose, Rung};
+use crate::story::login::web::{self, Web};
+use crate::story::login::{Login, LoginOutcome};
+use crate::story::row::Mark;
+use crate::story::steps::{StepKind, StepOutcome};
+use crate::story::summary::duration;
+
+/// A step of an attempt.
+#[derive(Clone, Debug)]
+pub struct LoginStep {
+    /// Which.
+    pub kind: StepKind,
+    /// How it went.
+    pub outcome: StepOutcome,
+    /// Its first packet.
+    pub began: At,
+    /// Its last.
+    pub ended: At,
+    /// Its rows, never none; the first ones where there are many.
+    pub rows: Vec<Mark>,
+    /// What it says: name and value.
+    pub detail: Vec<Fact>,
+    /// What an expert would say of it, in a sentence or two.
+    pub says: String,
+}
+
+/// Most rows that a step cites.
+const MOST_CITED: usize = 64;
+
+impl LoginStep {
+    /// A step that these rows show; `None` without any.
+    fn new(kind: StepKind, outcome: StepOutcome, mut rows: Vec<Mark>) -> Option<Self> {
+        rows.sort_unstable_by_key(|mark| (mark.at.packet, mark.row));
+        rows.dedup();
+        let (began, ended) = (rows.first()?.at, rows.last()?.at);
+        rows.truncate(MOST_CITED);
+        Some(Self { kind, outcome, began, ended, rows, detail: Vec::new(), says: String::new() })
+    }
+
+    /// Sets what it says under a name; nothing where there is nothing.
+    fn with(mut self, name: &'static str, value: impl Into<Option<String>>) -> Self {
+        if let Some(value) = value.into().filter(|value| !value.is_empty()) {
+            match self.detail.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, old)) => *old = value,
+                None => self.detail.push((name, value)),
+            }
+        }
+        self
+    }
+
+    fn saying(mut self, says: impl Into<String>) -> Self {
+        self.says = says.into();
+        self
+    }
+}
+
+impl Login {
+    /// The steps that the capture shows.
+    pub fn steps(&self) -> Vec<LoginStep> {
+        let early = [self.discover(), self.connect(), self.secure(), self.compress(), self.challenge()];
+        let proof = [self.web_step(StepKind::WebTicket), self.web_step(StepKind::Certificate), self.authenticate()];
+        let late = [self.register_step(), self.sign_out()];
+        let after = AFTER.into_iter().map(|kind| self.exchange_step(kind));
+        let mut steps: Vec<_> = early.into_iter().chain(proof).chain(late).chain(after).flatten().collect();
+        steps.sort_by_key(|step| (step.began.packet, step.kind));
+        steps
+    }
+
+    fn discover(&self) -> Option<LoginStep> {
+        let names = &self.discovery.names;
+        let webs = self.web.iter().filter(|web| web.purpose == web::Purpose::Autodiscover);
+        let asked = names.iter().flat_map(|asked| std::iter::once(asked.asked).chain(asked.answered));
+        let calls = webs.clone().flat_map(|web| &web.calls).map(web::WebCall::mark);
+        let rows = asked.chain(calls).chain(webs.map(|web| web.connection.began)).collect();
+        let outcome = match (names.iter().any(|asked| asked.found), self.connections.is_empty()) {
+            (_, false) => StepOutcome::Ok,
+            (true, true) if self.outcome() != LoginOutcome::Failed => StepOutcome::Ok,
+            _ if names.iter().all(|asked| asked.answered.is_none()) => StepOutcome::Unanswered,
+            _ => StepOutcome::Failed,
+        };
+        let used = self.connection().and_then(|connection| connection.service().or_else(|| connection.host()));
+        let results: Vec<String> = self.discovery.list().map(|asked| format!("{} {}: {}", asked.rtype, asked.name, asked.result())).collect();
+        let step = LoginStep::new(StepKind::Discover, outcome, rows)?
+            .with("domain", self.domain().map(str::to_owned))
+            .with("names", results.join("; "))
+            .with("answered_by", used.map(str::to_owned))
+            .with("client", self.discovery.generation().map(str::to_owned))
+            .with("waited_s", Some(format!("{:.3}", self.discovery.waited().as_secs_f64())));
+        let says = self.say_discovery(used);
+        Some(step.saying(says))
+    }
+
+    fn say_discovery(&self, used: Option<&str>) -> String {
+        let list: Vec<_> = self.discovery.list().collect();
+        let denied = list.iter().filter(|asked| asked.is_denied()).count();
+        let asked = format!("{} of {} look-ups were denied", denied, list.len());
+        let autodiscover = self.web.iter().flat_map(|web| &web.calls).filter_map(|call| call.fact("sip_server")).next_back();
+        match (used, self.connections.is_empty()) {
+            (_, false) if autodiscover.is_some() => {
+                format!("Autodiscover named the server {}.", autodiscover.unwrap_or_default())
+            }
+            (Some(name), false) if list.is_empty() => format!("No look-up of discovery is in the capture; the client went to {name}."),
+            (Some(name), false) => format!("{name} led to the server; {asked}{}.", self.say_waited()),
+            (None, false) => "No look-up led to the server: it is configured, or known from before.".to_owned(),
+            (_, true) if self.discovery.found_nothing() => {
+                let domain = self.domain().unwrap_or("the domain");
+                format!("The name service knows no server for {domain}: {asked}{}.", self.say_waited())
+            }
+            (_, true) => format!("{asked}, and no connection followed{}.", self.say_waited()),
+        }
+    }
+
+    fn say_waited(&self) -> String {
+        let waited = self.discovery.waited();
+        if waited.as_secs_f64() < 0.5 { String::new() } else { format!("; waiting for the name service took {}", duration(waited)) }
+    }
+
+    fn connect(&self) -> Option<LoginStep> {
+        let rows = self.connections.iter().flat_map(|connection| {
+            let ends = [connection.open, connection.failed].into_iter().flatten().map(|(mark, _)| mark);
+            ends.collect::<Vec<_>>()
+        });
+        let shown = self.connection()?;
+        let outcome = match (shown.open, shown.failed) {
+            (None, Some((_, TcpEvent::Unanswered { .. }))) => StepOutcome::Unanswered,
+            (None, Some(_)) => StepOutcome::Failed,
+            _ => StepOutcome::Ok,
+        };
+        let failed = self.connections.iter().filter(|connection| connection.failed.is_some()).count();
+        let rows: Vec<Mark> = rows.collect();
+        let rows = if rows.is_empty() { vec![shown.began] } else { rows };
+        let step = LoginStep::new(StepKind::Connect, outcome, rows)?
+            .with("server", shown.flow.server.to_string())
+            .with("host", shown.host().map(str::to_owned))
+            .with("connections", (self.connections.len() > 1).then(|| self.connections.len().to_string()))
+            .with("failed", (failed > 0).then(|| failed.to_string()));
+        let from = self.connections.first().filter(|first| first.flow != shown.flow && self.redirect().is_some());
+        let sent = from.map(|first| format!(" {} had sent it there.", first.server())).unwrap_or_default();
+        let says = format!("{}{sent}", say_connection(shown, self.connections.len(), failed));
+        Some(step.saying(says))
+    }
+
+    fn secure(&self) -> Option<LoginStep> {
+        let shown = self.connection().filter(|connection| connection.tls.hello.or(connection.tls.secured).is_some())?;
+        let tls = &shown.tls;
+        let rows = [tls.hello, tls.server_hello, tls.shown, tls.secured].into_iter().flatten();
+        let rows = rows.chain(tls.alerts.iter().map(|(mark, ..)| *mark)).collect();
+        let outcome = if shown.was_refused_by_client() || shown.found_nothing_common().is_some() || !tls.alerts.is_empty() && tls.secured.is_none() {
+            StepOutcome::Failed
+        } else if tls.secured.is_some() {
+            StepOutcome::Ok
+        } else {
+            StepOutcome::Unanswered
+        };
+        let parameters = tls.parameters.map(|(version, suite)| format!("{version}, {suite}"));
+        let certificate = tls.certificate();
+        let step = LoginStep::new(StepKind::Secure, outcome, rows)?
+            .with("parameters", parameters)
+            .with("name", tls.sni.clone())
+            .with("certificate", certificate.map(|own| own.subject.clone()))
+            .with("issuer", certificate.map(|own| own.issuer.clone()))
+            .with("resumed", tls.resumed.then(|| "yes".to_owned()))
+            .with("opened_with", tls.opened.as_deref().map(str::to_owned))
+            .with("not_opened", tls.not_opened.as_ref().map(ToString::to_string));
+        let says = say_security(shown, outcome);
+        Some(step.saying(says))
+    }
+
+    /// NEGOTIATE ([MS-SIPCOMP] §3.1).
+    fn compress(&self) -> Option<LoginStep> {
+        let asked = self.exchanges.iter().find(|exchange| exchange.method == "NEGOTIATE")?;
+        let (outcome, says) = match asked.answer {
+            Some((_, 200..=299)) if self.compression_unread.is_none() => (StepOutcome::Ok, "Both sides compress from here on."),
+            Some((_, 200..=299)) => (StepOutcome::Info, "Both sides compress from here on; what follows could not be read."),
+            Some(_) => (StepOutcome::Info, "The server does not compress; the client goes on without."),
+            None => (StepOutcome::Unanswered, "The client asked for compression."),
+        };
+        let rows = [Some(asked.request), asked.answer.map(|(mark, _)| mark), self.compression_unread];
+        Some(LoginStep::new(StepKind::Compress, outcome, rows.into_iter().flatten().collect())?.saying(says))
+    }
+
+    /// REGISTERs of signing in that are of this step.
+    fn rungs(&self, kind: StepKind) -> Vec<&Rung> {
+        self.ladder.iter().filter(|rung| rung.purpose == Purpose::SignIn && rung.step() == kind).collect()
+    }
+
+    fn challenge(&self) -> Option<LoginStep> {
+        let rungs = self.rungs(StepKind::Challenge);
+        let answer = rungs.iter().rev().find_map(|rung| rung.answer.as_ref());
+        let outcome = answer.map_or(StepOutcome::Unanswered, |answer| match answer.status {
+            401 | 407 | 200..=299 => StepOutcome::Ok,
+            300..=399 => StepOutcome::Info,
+            _ => StepOutcome::Failed,
+        });
+        let offered: Vec<String> = answer.map(|answer| answer.offered.iter().map(|scheme| scheme.name.clone()).collect()).unwrap_or_default();
+        let sts = answer.and_then(|answer| answer.offered.iter().find(|scheme| !scheme.sts_uri.is_empty()));
+        let targets = answer.and_then(|answer| answer.offered.first()).map(|scheme| scheme.targetname.clone());
+        let redirected = answer.and_then(|answer| answer.contact.clone());
+        let says = match answer {
+            None => "The first REGISTER was not answered in the capture.".to_owned(),
+            Some(answer) if !offered.is_empty() => {
+                let proof = if offered.len() > 1 { "one of " } else { "" };
+                format!("The server asks for a proof by {proof}{}, which is how a sign-in begins (CSeq {}, {}).", offered.join(", "), rungs.last().map_or(0, |rung| rung.cseq), answer.status)
+            }
+            Some(answer) if redirected.is_some() => {
+                format!("The server sends the client to {} ({}).", redirected.clone().unwrap_or_default(), answer.status)
+            }
+            Some(answer) => format!("The first REGISTER was answered with {}.", answer.describe()),
+        };
+        let step = LoginStep::new(StepKind::Challenge, outcome, marks(&rungs))?
+            .with("schemes", offered.join(", "))
+            .with("realm_target", targets)
+            .with("certificate_service", sts.map(|scheme| scheme.sts_uri.clone()))
+            .with("redirected_to", redirected);
+        Some(step.saying(says))
+    }
+
+    fn authenticate(&self) -> Option<LoginStep> {
+        let rungs = self.rungs(StepKind::Authenticate);
+        let scheme = rungs.last()?.credentials.as_ref()?.name.clone();
+        let last = rungs.last()?.answer.as_ref();
+        let outcome = match last.map(|answer| answer.status) {
+            _ if self.registered.is_some() => StepOutcome::Ok,
+            _ if self.is_challenged_in_vain() => StepOutcome::Failed,
+            None => StepOutcome::Unanswered,
+            Some(401 | 407 | 200..=299) => StepOutcome::Ok,
+            Some(_) => StepOutcome::Failed,
+        };
+        // A redirect begins another ladder, on another connection.
+        let flow = rungs.last()?.flow;
+        let of_ladder = |rung: &&Rung| rung.purpose == Purpose::SignIn && rung.flow == flow && rung.is_challenged();
+        let challenges = self.ladder.iter().filter(of_ladder).count();
+        let account = self.endpoint.account.as_ref().map(|(user, workstation)| {
+            if workstation.is_empty() { user.clone() } else { format!("{user} on {workstation}") }
+        });
+        let certificate = self.endpoint.certificate.as_ref().map(|(_, own)| own);
+        let says = self.say_proof(&scheme, challenges, account.as_deref(), outcome);
+        let mut all = marks(&rungs);
+        all.extend(self.tickets.iter().map(|ticket| ticket.mark));
+        let step = LoginStep::new(StepKind::Authenticate, outcome, all)?
+            .with("scheme", scheme)
+            .with("challenges", challenges.to_string())
+            .with("account", account)
+            .with("certificate", certificate.map(|own| own.subject.clone()))
+            .with("certificate_valid_until", certificate.map(|own| crate::story::summary::day(own.not_after)))
+            .with("signatures_right", (self.good_signatures > 0).then(|| self.good_signatures.to_string()))
+            .with("signatures_wrong", (!self.bad_signatures.is_empty()).then(|| self.bad_signatures.len().to_string()));
+        Some(step.saying(says))
+    }
+
+    fn say_proof(&self, scheme: &str, challenges: usize, account: Option<&str>, outcome: StepOutcome) -> String {
+        let healthy = match scheme.to_ascii_uppercase().as_str() {
+            "TLS-DSK" => 3,
+            "NTLM" => 2,
+            _ => 1,
+        };
+        let who = account.map(|account| format!(" as {account}")).unwrap_or_default();
+        let with = match (scheme, &self.endpoint.certificate) {
+            ("TLS-DSK", Some((_, own))) => format!(" with the certificate of {}", common_name(&own.subject)),
+            _ => String::new(),
+        };
+        let count = format!("{challenges} challenge{}", if challenges == 1 { "" } else { "s" });
+        let normal = if challenges == healthy { format!(", as many as {scheme} takes") } else { format!(" ({scheme} takes {healthy})") };
+        match outcome {
+            StepOutcome::Ok => format!("The client proves itself by {scheme}{who}{with}: {count}{normal}."),
+            StepOutcome::Failed => format!("The proof by {scheme}{who}{with} was not accepted: {count}{normal}."),
+            _ => format!("The client sent a proof by {scheme}{who}{with}; the capture shows no answer."),
+        }
+    }
+
+    fn register_step(&self) -> Option<LoginStep> {
+        let rungs: Vec<&Rung> = self.ladder.iter().filter(|rung| rung.purpose != Purpose::SignOut).collect();
+        let answers = rungs.iter().filter_map(|rung| rung.answer.as_ref()).filter(|answer| !matches!(answer.status, 401 | 407));
+        let last_unanswered = rungs.last().filter(|rung| rung.answer.is_none() && rung.step() == StepKind::Register);
+        let finals: Vec<_> = answers.collect();
+        let signed = rungs.iter().filter(|rung| rung.step() == StepKind::Register).map(|rung| rung.request);
+        let rows = signed.chain(finals.iter().map(|answer| answer.mark)).chain(self.deregistered.iter().map(|end| end.mark));
+        let last = finals.last();
+        let outcome = match last {
+            _ if self.deregistered.is_some() => StepOutcome::Failed,
+            Some(answer) if answer.status >= 400 => StepOutcome::Failed,
+            Some(answer) if answer.status >= 300 && self.registered.is_none() => StepOutcome::Info,
+            Some(_) => StepOutcome::Ok,
+            None if last_unanswered.is_some() => StepOutcome::Unanswered,
+            None => return None,
+        };
+        let refreshes = rungs.iter().filter(|rung| rung.purpose == Purpose::Refresh && rung.status() == Some(200)).count();
+        let mut step = LoginStep::new(StepKind::Register, outcome, rows.collect())?
+            .with("status", last.map(|answer| answer.status.to_string()))
+            .with("redirected_to", self.redirect().map(|(_, to)| to.to_owned()))
+            .with("refreshes", (refreshes > 0).then(|| refreshes.to_string()));
+        for (name, value) in &self.registration {
+            step = step.with(name, value.clone());
+        }
+        for found in finals.iter().flat_map(|answer| &answer.diagnostics) {
+            step = step.with("reason", crate::story::steps::describe(found));
+        }
+        let says = self.say_registration(refreshes);
+        Some(step.saying(says))
+    }
+
+    fn say_registration(&self, refreshes: usize) -> String {
+        let fact = |name: &str| self.registration.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str());
+        if let Some(end) = &self.deregistered {
+            return format!("The server ended the registration: {}.", end.event);
+        }
+        if self.registered.is_none() {
+            let said = self.rejection().map(|answer| format!("The server refuses: {}.", answer.describe()));
+            let redirected = self.redirect().map(|(_, to)| format!("The server sends the client to {to}."));
+            return said.or(redirected).unwrap_or_else(|| "The registration was not answered in the capture.".to_owned());
+        }
+        let expires = fact("expires_s").map(|seconds| format!(" for {seconds} s")).unwrap_or_default();
+        let server = fact("server").map(|server| format!("; the server is {server}")).unwrap_or_default();
+        let others = fact("endpoints").filter(|&count| count != "1").map(|count| format!("; the user has {count} endpoints")).unwrap_or_default();
+        let again = if refreshes > 0 { format!("; refreshed {refreshes} times") } else { String::new() };
+        format!("The endpoint is registered{expires}{server}{others}{again}.")
+    }
+
+    fn web_step(&self, kind: StepKind) -> Option<LoginStep> {
+        let of_kind = |web: &&Web| web.purpose.step() == Some(kind);
+        let calls: Vec<_> = self.web.iter().flat_map(|web| &web.calls).filter(|call| call.purpose.step() == Some(kind)).collect();
+        let closed: Vec<&Web> = self.web.iter().filter(of_kind).filter(|web| web.calls.is_empty()).collect();
+        let failure = closed.iter().find_map(|web| web.failure());
+        let rows = calls.iter().flat_map(|call| [Some(call.request), call.answer.map(|(mark, _)| mark)]).flatten();
+        let rows = rows.chain(closed.iter().flat_map(|web| [web.connection.began, web.connection.last])).collect();
+        let ok = calls.iter().any(|call| call.status().is_some_and(|status| (200..300).contains(&status)) && call.fact("fault").is_none());
+        let outcome = match (calls.is_empty(), ok, &failure) {
+            (false, true, _) | (true, _, None) => StepOutcome::Ok,
+            (_, _, Some(_)) => StepOutcome::Failed,
+            _ if calls.iter().all(|call| call.answer.is_none()) => StepOutcome::Unanswered,
+            _ => StepOutcome::Failed,
+        };
+        let mut step = LoginStep::new(kind, outcome, rows)?
+            .with("host", calls.first().and_then(|call| super::tracker::host_of(&call.url)).map(str::to_owned).or_else(|| closed.first()?.connection.host().map(str::to_owned)))
+            .with("requests", (!calls.is_empty()).then(|| calls.len().to_string()))
+            .with("status", calls.last().and_then(|call| call.status()).map(|status| status.to_string()));
+        for (name, value) in calls.iter().flat_map(|call| &call.facts) {
+            step = step.with(name, value.clone());
+        }
+        let took = step.ended.time.since(step.began.time);
+        let said = calls.iter().rev().find(|call| !call.says.is_empty()).map(|call| call.says.clone());
+        let says = match (said, failure) {
+            (Some(said), _) => said,
+            (None, Some((_, how))) => format!("{how}."),
+            (None, None) if calls.is_empty() => {
+                format!("The client talked to the web service for {}; the connection cannot be read.", duration(took))
+            }
+            (None, None) => format!("{} request{} in {}.", calls.len(), if calls.len() == 1 { "" } else { "s" }, duration(took)),
+        };
+        Some(step.saying(says))
+    }
+
+    fn exchange_step(&self, kind: StepKind) -> Option<LoginStep> {
+        let all: Vec<&Exchange> = self.of_step(kind).collect();
+        // What a client asks after it began to sign out need not be answered.
+        let counts = |exchange: &&&Exchange| self.signed_out.is_none_or(|out| exchange.request.at.packet <= out.at.packet && exchange.status().is_some());
+        let judged: Vec<&&Exchange> = all.iter().filter(counts).collect();
+        let last = judged.last().or(all.last().as_ref()).map(|exchange| **exchange)?;
+        let outcome = judged.iter().rev().map(|exchange| exchange.outcome).find(|&outcome| outcome != StepOutcome::Unanswered);
+        let outcome = outcome.unwrap_or(StepOutcome::Unanswered);
+        let notified: Vec<&(Mark, Vec<String>)> = all.iter().flat_map(|exchange| &exchange.notified).collect();
+        let rows = all.iter().flat_map(|exchange| [Some(exchange.request), exchange.answer.map(|(mark, _)| mark)]).flatten();
+        let mut step = LoginStep::new(kind, outcome, rows.chain(notified.iter().map(|(mark, _)| *mark)).collect())?
+            .with("status", last.status().map(|status| status.to_string()))
+            .with("times", (all.len() > 1).then(|| all.len().to_string()));
+        for exchange in &all {
+            for (name, value) in exchange.asked.iter().chain(&exchange.answered) {
+                step = step.with(name, value.clone());
+            }
+            for found in &exchange.diagnostics {
+                step = step.with("reason", found.reason.clone());
+            }
+        }
+        step = step.with("notifications", (!notified.is_empty()).then(|| notified.len().to_string()));
+        let changes: Vec<&str> = notified.iter().flat_map(|(_, changes)| changes).map(String::as_str).collect();
+        step = step.with("changes", changes.join("; "));
+        let says = say_exchange(kind, &all, last);
+        Some(step.saying(says))
+    }
+
+    fn sign_out(&self) -> Option<LoginStep> {
+        let rungs: Vec<&Rung> = self.ladder.iter().filter(|rung| rung.purpose == Purpose::SignOut).collect();
+        let says = match rungs.last()?.status() {
+            Some(200..=299) => "The client signs out, and the server takes it.",
+            Some(_) => "The client signs out; the server does not take it, which changes nothing.",
+            None => "The client signs out and does not wait for the answer.",
+        };
+        Some(LoginStep::new(StepKind::SignOut, StepOutcome::Ok, marks(&rungs))?.saying(says))
+    }
+}
+
+/// Steps that are an exchange each, in their usual order.
+const AFTER: [StepKind; 12] = [
+    StepKind::LocationProfile,
+    StepKind::Contacts,
+    StepKind::Provisioning,
+    StepKind::OwnPresence,
+    StepKind::ConferencingCapabilities,
+    StepKind::PublishState,
+    StepKind::PublishDevice,
+    StepKind::Conferences,
+    StepKind::AddConference,
+    StepKind::ConferenceKey,
+    StepKind::Buddies,
+    StepKind::MediaRelay,
+];
+
+fn marks(rungs: &[&Rung]) -> Vec<Mark> {
+    let answered = |rung: &&Rung| [Some(rung.request), rung.answer.as_ref().map(|answer| answer.mark)];
+    rungs.iter().flat_map(answered).flatten().collect()
+}
+
+fn say_connection(shown: &Connection, all: usize, failed: usize) -> String {
+    let server = shown.server();
+    let tried = if all > 1 { format!(" {all} connections, {failed} of them failed.") } else { String::new() };
+    let port = match shown.flow.server.port() {
+        Ports::SIPS => "the port of SIP over TLS",
+        Ports::SIP => "the port of SIP in the clear",
+        443 => "the port of an Access Edge",
+        _ => "an unusual port",
+    };
+    let how = match (shown.open, shown.failed) {
+        (Some((_, TcpEvent::Open { answer_time: Some(time), .. })), _) => format!("connected in {}, {port}", duration(time)),
+        (Some(_), _) => format!("connected, {port}"),
+        (None, Some((_, TcpEvent::Refused { .. }))) => "refuses the connection".to_owned(),
+        (None, Some((_, TcpEvent::Unanswered { syns, waited }))) => format!("does not answer: {syns} SYNs in {}", duration(waited)),
+        (None, Some(_)) => "is unreachable".to_owned(),
+        (None, None) => "the connection was there before the capture began".to_owned(),
+    };
+    format!("{server}: {how}.{tried}")
+}
+
+fn say_security(shown: &Connection, outcome: StepOutcome) -> String {
+    let tls = &shown.tls;
+    let parameters = tls.parameters.map(|(version, _)| version.to_string()).unwrap_or_default();
+    let issuer = tls.certificate().map(|own| format!(", certificate of {} by {}", common_name(&own.subject), common_name(&own.issuer)));
+    let closed = tls.not_opened.as_ref().map(|why| format!(" What was said cannot be read: {why}.")).unwrap_or_default();
+    match (outcome, tls.alerts.first()) {
+        (StepOutcome::Failed, Some((_, direction, alert))) => {
+            let who = if *direction == crate::model::Direction::Out { "client" } else { "server" };
+            format!("The {who} ends it with the alert {}: {}.", alert.name(), alert.meaning())
+        }
+        (StepOutcome::Failed, None) if shown.was_refused_by_client() => {
+            "TLS came up, and the client went away without a word: it does not accept the server.".to_owned()
+        }
+        (StepOutcome::Failed, None) => "The server breaks the handshake off.".to_owned(),
+        (StepOutcome::Ok, _) if tls.resumed => format!("An earlier session was resumed with {parameters}.{closed}"),
+        (StepOutcome::Ok, _) => format!("{parameters} came up{}.{closed}", issuer.unwrap_or_default()),
+        _ => format!("The handshake is not complete in the capture.{closed}"),
+    }
+}
+
+fn say_exchange(kind: StepKind, all: &[&Exchange], last: &Exchange) -> String {
+    let failed = all.iter().rev().find(|exchange| exchange.outcome == StepOutcome::Failed);
+    if kind == StepKind::LocationProfile && last.status() == Some(403) {
+        return "Refused, as for every user without Enterprise Voice: no dial plan, and nothing is wrong.".to_owned();
+    }
+    if let Some(failed) = failed.filter(|_| last.outcome == StepOutcome::Failed) {
+        return format!("It failed: {}.", failed.describe());
+    }
+    let told = all.iter().rev().find(|exchange| !exchange.says.is_empty() && exchange.answer.is_some());
+    let told = told.or_else(|| all.iter().rev().find(|exchange| !exchange.says.is_empty()));
+    let says = told.map(|exchange| exchange.says.clone()).unwrap_or_default();
+    match (last.status(), says.is_empty()) {
+        (None, true) => "Not answered in the capture.".to_owned(),
+        (Some(409), _) => "Another endpoint published first; the client does so again with the new version, which is normal.".to_owned(),
+        (_, false) => says,
+        (Some(status), true) => format!("Answered with {status}."),
+    }
+}
+
+/// The common name in a distinguished name, or all of it.
+pub fn common_name(name: &str) -> &str {
+    name.split(',').find_map(|part| part.trim().strip_prefix("CN=")).unwrap_or(name)
+}

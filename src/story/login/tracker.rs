@@ -1,0 +1,624 @@
+//! Which attempt each row belongs to.
+//!
+//! In: rows, as they are told. Out: for each row its attempt and step, and attempts as they close. An
+//! attempt belongs to one user at one endpoint of one client address. It begins with the look-ups of
+//! discovery, a connection to a SIP server or a REGISTER, and takes up every connection that the client
+//! opens until one of them is registered. Where a REGISTER shows that a connection is another user's or
+//! endpoint's, the connection goes into an attempt of its own.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::model::dns::DnsMessage;
+use crate::model::sip::{HeaderName, SipMessage};
+use crate::model::tls::TlsEvent;
+use crate::model::watch::is_watched;
+use crate::model::{
+    At, DecodeAs, Direction, FlowKey, Message, PointNo, Ports, Recent, Span, TcpEvent, Timestamp, TransportKind,
+};
+use crate::story::login::connection::Connection;
+use crate::story::login::exchange::{Exchange, MOST_NOTIFICATIONS};
+use crate::story::login::ladder::{self, Purpose, Rung};
+use crate::story::login::web::{self, Web};
+use crate::story::login::{
+    Deregistration, Login, MOST_CONNECTIONS, MOST_EXCHANGES, MOST_OF_A_STEP, MOST_RUNGS,
+};
+use crate::story::names::Origin;
+use crate::story::row::{Row, RowId};
+use crate::story::steps::{self, StepKind};
+use crate::wire::sip::{address_uri, parameter};
+
+/// Which of the attempts that were begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AttemptNo(u64);
+
+/// Silence after which a client's look-ups begin another attempt, and an attempt without a connection closes.
+const NEW_ATTEMPT: Span = Span::from_secs(60);
+/// Silence after which an attempt closes whose connection is still there: registrations are refreshed
+/// every two hours at least ([MS-SIPREGE] §3.1.1.4).
+const LONGEST_SILENCE: Span = Span::from_secs(4 * 3600);
+/// A closed connection that carries data for so long is another attempt's or user's.
+const BUSY: Span = Span::from_secs(5);
+/// Most hosts that wait to be watched.
+const MOST_HOSTS: usize = 256;
+
+/// The attempts of a capture.
+pub struct Logins {
+    ports: Ports,
+    open: HashMap<AttemptNo, Login, foldhash::fast::RandomState>,
+    most: usize,
+    begun: u64,
+    numbered: u32,
+    /// The attempt of a client that takes up its next connection.
+    current: Recent<(PointNo, IpAddr), AttemptNo>,
+    by_flow: Recent<FlowKey, AttemptNo>,
+    /// Connections that are of no attempt so far.
+    drafts: Recent<FlowKey, Box<Connection>>,
+    /// Numbers of attempts that are closed, for rows that leave later.
+    numbers: Recent<AttemptNo, u32>,
+    /// When to look whether an attempt is over.
+    due: BinaryHeap<Reverse<(Timestamp, AttemptNo)>>,
+    closed: VecDeque<Login>,
+    /// Hosts that a sign-in was told to go to, for the reader to watch.
+    hosts: Vec<Arc<str>>,
+    dropped: u64,
+}
+
+impl Logins {
+    /// No attempts; keeps `most` open ones.
+    pub fn new(ports: Ports, most: usize) -> Self {
+        Self {
+            ports,
+            open: HashMap::default(),
+            most,
+            begun: 0,
+            numbered: 0,
+            current: Recent::new(most),
+            by_flow: Recent::new(most),
+            drafts: Recent::new(most),
+            numbers: Recent::new(most),
+            due: BinaryHeap::new(),
+            closed: VecDeque::new(),
+            hosts: Vec::new(),
+            dropped: 0,
+        }
+    }
+
+    /// How many attempts were closed early, for the bound.
+    pub const fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// Takes a row; says to which attempt and step it belongs, as far as that is known.
+    pub fn row(&mut self, row: &Row) -> Option<(AttemptNo, StepKind)> {
+        let flow = row.flow?.key;
+        let place = match &row.message {
+            Message::Dns(message) => self.dns(&flow, row, message),
+            Message::Sip(message) => self.sip(&flow, row, message),
+            Message::Tcp(_) | Message::Tls(_) | Message::Http(_) | Message::Lost(_) => self.connection(&flow, row),
+            _ => None,
+        };
+        let (attempt, kind) = place?;
+        self.touch(attempt, row);
+        Some((attempt, kind))
+    }
+
+    /// The attempt and step of a row whose connection was taken up only later.
+    pub fn place(&self, row: &Row) -> Option<(AttemptNo, StepKind)> {
+        row.attempt.or_else(|| {
+            let flow = row.flow?.key;
+            let attempt = *self.by_flow.peek(&flow)?;
+            Some((attempt, self.step_of(attempt, &flow, row)?))
+        })
+    }
+
+    fn step_of(&self, attempt: AttemptNo, flow: &FlowKey, row: &Row) -> Option<StepKind> {
+        let login = self.open.get(&attempt);
+        if let Some(web) = login.and_then(|login| login.web.iter().find(|web| web.connection.flow == *flow)) {
+            return web.purpose.step();
+        }
+        match &row.message {
+            Message::Tcp(_) => Some(StepKind::Connect),
+            Message::Tls(_) => Some(StepKind::Secure),
+            _ => None,
+        }
+    }
+
+    /// The number of an attempt, given to it when it is first asked for and it is one.
+    pub fn number(&mut self, attempt: AttemptNo) -> Option<u32> {
+        let Some(login) = self.open.get_mut(&attempt) else { return self.numbers.peek(&attempt).copied() };
+        if login.id == 0 && login.is_one() {
+            self.numbered += 1;
+            login.id = self.numbered;
+        }
+        (login.id > 0).then_some(login.id)
+    }
+
+    /// A row of an attempt got its number.
+    pub fn numbered(&mut self, attempt: AttemptNo, row: RowId, number: u64) {
+        if let Some(login) = self.open.get_mut(&attempt) {
+            login.numbered(row, number);
+        }
+    }
+
+    /// An attempt that is not closed.
+    pub fn login(&self, attempt: AttemptNo) -> Option<&Login> {
+        self.open.get(&attempt)
+    }
+
+    /// Hosts that sign-ins were told to go to since the last call.
+    pub fn take_hosts(&mut self) -> Vec<Arc<str>> {
+        std::mem::take(&mut self.hosts)
+    }
+
+    /// The next attempt that is over.
+    pub fn next_closed(&mut self) -> Option<Login> {
+        self.closed.pop_front()
+    }
+
+    /// Lets capture time pass: attempts that are over close.
+    pub fn advance(&mut self, now: Timestamp) {
+        while let Some(&Reverse((time, attempt))) = self.due.peek() {
+            if time > now {
+                break;
+            }
+            self.due.pop();
+            let Some(login) = self.open.get(&attempt) else { continue };
+            let due = deadline(login);
+            if due <= now { self.close(attempt) } else { self.due.push(Reverse((due, attempt))) }
+        }
+    }
+
+    /// Nothing follows: all attempts close, in the order in which they began.
+    pub fn finish(&mut self) {
+        let mut left: Vec<AttemptNo> = self.open.keys().copied().collect();
+        left.sort_unstable();
+        left.into_iter().for_each(|attempt| self.close(attempt));
+    }
+
+    fn close(&mut self, attempt: AttemptNo) {
+        let number = self.number(attempt);
+        let Some(login) = self.open.remove(&attempt) else { return };
+        if let Some(number) = number {
+            self.numbers.insert(attempt, number);
+            self.closed.push_back(login);
+        }
+    }
+
+    fn touch(&mut self, attempt: AttemptNo, row: &Row) {
+        if let Some(login) = self.open.get_mut(&attempt) {
+            login.ended = login.ended.later(row.at);
+            login.cite(row.id, is_notable(row));
+            login.revision = login.revision.saturating_add(u32::from(is_notable(row)));
+        }
+    }
+
+    /// The client's attempt that is under way, or a new one.
+    fn current(&mut self, flow: &FlowKey, client: IpAddr, row: &Row) -> AttemptNo {
+        let under_way = self.current.get_mut(&(flow.point, client)).copied().filter(|attempt| {
+            self.open.get(attempt).is_some_and(|login| {
+                login.registered.is_none() && row.began.time.since(login.ended.time) < NEW_ATTEMPT
+            })
+        });
+        under_way.unwrap_or_else(|| self.begin(flow, client, row.began))
+    }
+
+    fn begin(&mut self, flow: &FlowKey, client: IpAddr, at: At) -> AttemptNo {
+        if self.open.len() >= self.most
+            && let Some(&oldest) = self.open.iter().min_by_key(|(_, login)| login.ended.packet).map(|(attempt, _)| attempt)
+        {
+            self.dropped += 1;
+            self.close(oldest);
+        }
+        self.begun += 1;
+        let attempt = AttemptNo(self.begun);
+        let login = Login::new(client, at);
+        self.due.push(Reverse((deadline(&login), attempt)));
+        self.open.insert(attempt, login);
+        self.current.insert((flow.point, client), attempt);
+        attempt
+    }
+
+    fn dns(&mut self, flow: &FlowKey, row: &Row, message: &DnsMessage) -> Option<(AttemptNo, StepKind)> {
+        let question = message.questions.first()?;
+        let name = question.name.to_ascii_lowercase();
+        let client = flow.ends(if message.is_response() { row.direction.reverse() } else { row.direction }).0.ip();
+        let known = self.current.peek(&(flow.point, client)).and_then(|attempt| Some((*attempt, self.open.get(attempt)?)));
+        let concerns = known.is_some_and(|(_, login)| {
+            let named = login.offered().any(|scheme| host_of(&scheme.sts_uri) == Some(name.as_str()));
+            let redirected = login.redirect().is_some_and(|(_, to)| host_of_sip(to) == name);
+            (login.registered.is_none() && login.discovery.is_target(&name)) || named || redirected || login.expects(&name)
+        });
+        if !(steps::is_discovery(&name) || concerns) {
+            return None;
+        }
+        // A client that is signed in looks names up now and then: that alone is no new attempt.
+        if let Some((_, login)) = known
+            && login.registered.is_some()
+            && login.connections.iter().any(Connection::is_in_use)
+            && row.began.time.since(login.ended.time) < LONGEST_SILENCE
+        {
+            return None;
+        }
+        let attempt = self.current(flow, client, row);
+        self.open.get_mut(&attempt)?.discovery.note(flow, row, message);
+        Some((attempt, StepKind::Discover))
+    }
+
+    /// A row about a connection as such: TCP, TLS, HTTP, or bytes that are missing.
+    fn connection(&mut self, flow: &FlowKey, row: &Row) -> Option<(AttemptNo, StepKind)> {
+        if flow.transport != TransportKind::Tcp {
+            return None;
+        }
+        if self.by_flow.get_mut(flow).is_none() {
+            self.draft(flow, row);
+            let sip = matches!(row.message, Message::Tcp(_)) && self.is_sip(flow, row.origin.as_ref());
+            if !(sip && self.take_up(flow, row).is_some() || self.take_up_web(flow, row).is_some()) {
+                return None;
+            }
+        } else {
+            self.note(flow, row);
+        }
+        let attempt = *self.by_flow.peek(flow)?;
+        if let Message::Tls(event) = &row.message {
+            self.watch_revocation(event);
+        }
+        Some((attempt, self.step_of(attempt, flow, row)?))
+    }
+
+    fn draft(&mut self, flow: &FlowKey, row: &Row) {
+        if self.drafts.peek(flow).is_none() {
+            self.drafts.insert(*flow, Box::new(Connection::new(*flow, row)));
+        }
+        if let Some(draft) = self.drafts.get_mut(flow) {
+            draft.note(row);
+        }
+    }
+
+    /// Gives a row to the connection that it is of.
+    fn note(&mut self, flow: &FlowKey, row: &Row) {
+        let Some(login) = self.by_flow.peek(flow).and_then(|attempt| self.open.get_mut(attempt)) else { return };
+        if let Some(connection) = login.connection_mut(flow) {
+            connection.note(row);
+        } else if let Some(web) = login.web_mut(flow) {
+            web.connection.note(row);
+            if let Message::Http(message) = &row.message {
+                web.http(row, message);
+                let redirect = web.calls.last().and_then(|call| call.redirect.as_deref()).and_then(host_of);
+                if let Some(host) = redirect.filter(|_| self.hosts.len() < MOST_HOSTS) {
+                    self.hosts.push(host.into());
+                }
+            }
+        }
+    }
+
+    /// Whether a connection is one to a SIP server: its port says so, or the name that led to it.
+    fn is_sip(&self, flow: &FlowKey, origin: Option<&Origin>) -> bool {
+        let by_port = matches!(self.ports.kind(flow.server.port()), Some(DecodeAs::Sip | DecodeAs::SipTls));
+        let by_name = match origin {
+            Some(Origin::LookedUp { service, host, .. }) => {
+                let name = service.as_deref().unwrap_or(host);
+                is_watched(name) && (name.starts_with("_sip") || name.starts_with("sip")) && flow.server.port() == 443
+            }
+            _ => false,
+        };
+        by_port || by_name
+    }
+
+    /// Takes a connection up into the attempt that it continues, or a new one.
+    fn take_up(&mut self, flow: &FlowKey, row: &Row) -> Option<AttemptNo> {
+        let client = flow.client.ip();
+        let under_way = self.current(flow, client, row);
+        let busy = self.open.get(&under_way).is_some_and(|login| is_busy(login, row));
+        let attempt = if busy { self.begin(flow, client, row.began) } else { under_way };
+        let draft = self.drafts.remove(flow).map_or_else(|| Connection::new(*flow, row), |draft| *draft);
+        self.by_flow.insert(*flow, attempt);
+        let login = self.open.get_mut(&attempt)?;
+        if login.connections.len() >= MOST_CONNECTIONS {
+            login.connections.remove(0);
+        }
+        login.began = login.began.earlier(draft.began.at);
+        login.connections.push(draft);
+        Some(attempt)
+    }
+
+    /// Takes a connection to a web service up, where it belongs to what the client is doing.
+    fn take_up_web(&mut self, flow: &FlowKey, row: &Row) -> Option<AttemptNo> {
+        let draft = self.drafts.peek(flow)?;
+        let attempt = *self.current.peek(&(flow.point, flow.client.ip()))?;
+        let login = self.open.get_mut(&attempt)?;
+        let by_url = match &row.message {
+            Message::Http(message) => message.url().and_then(|url| web::Purpose::of_path(&url)),
+            _ => None,
+        };
+        let purpose = by_url.or_else(|| login.web_purpose(draft.host()?))?;
+        // What a client fetches once it is signed in is no part of signing in.
+        let late = login.registered.is_some() || login.ended.time < draft.began.at.time && is_stale(login, row);
+        if late || login.web.len() >= MOST_CONNECTIONS {
+            return None;
+        }
+        let draft = *self.drafts.remove(flow)?;
+        login.began = login.began.earlier(draft.began.at);
+        login.web.push(Web::new(purpose, draft));
+        if let (Message::Http(message), Some(web)) = (&row.message, login.web_mut(flow)) {
+            web.http(row, message);
+        }
+        self.by_flow.insert(*flow, attempt);
+        Some(attempt)
+    }
+
+    /// The hosts where the client may ask whether the server's certificate was revoked.
+    fn watch_revocation(&mut self, event: &TlsEvent) {
+        let TlsEvent::Certificate(chain) = event else { return };
+        let urls = chain.iter().flat_map(|certificate| &certificate.revocation);
+        let hosts = urls.filter_map(|url| host_of(url)).map(Arc::from);
+        let room = MOST_HOSTS.saturating_sub(self.hosts.len());
+        self.hosts.extend(hosts.take(room));
+    }
+
+    fn sip(&mut self, flow: &FlowKey, row: &Row, message: &SipMessage) -> Option<(AttemptNo, StepKind)> {
+        let method = message.method()?;
+        let registers = method == "REGISTER";
+        if self.by_flow.get_mut(flow).is_none() {
+            // On a connection of which only this is known, or over UDP.
+            if !registers {
+                self.draft(flow, row);
+                return None;
+            }
+            self.take_up(flow, row)?;
+        }
+        let mut attempt = *self.by_flow.peek(flow)?;
+        if registers && message.is_request() {
+            attempt = self.owner(attempt, flow, row, message);
+        }
+        self.note(flow, row);
+        let login = self.open.get_mut(&attempt)?;
+        login.signature(row);
+        let place = match (registers, message.is_request()) {
+            (true, true) => Some(login.register(flow, row, message)),
+            (true, false) => login.registered_answer(flow, row, message),
+            (false, true) => login.request(flow, row, message),
+            (false, false) => login.response(flow, row, message),
+        };
+        self.watch_offered(attempt);
+        Some((attempt, place?))
+    }
+
+    /// Hosts of the certificate service, which the client goes to next.
+    fn watch_offered(&mut self, attempt: AttemptNo) {
+        let Some(login) = self.open.get(&attempt) else { return };
+        let Some(answer) = login.ladder.last().and_then(|rung| rung.answer.as_ref()) else { return };
+        let urls = answer.offered.iter().map(|scheme| scheme.sts_uri.as_str());
+        let hosts = urls.filter_map(host_of).map(Arc::from).filter(|host| !self.hosts.contains(host));
+        let room = MOST_HOSTS.saturating_sub(self.hosts.len());
+        let hosts: Vec<Arc<str>> = hosts.take(room).collect();
+        self.hosts.extend(hosts);
+    }
+
+    /// The attempt that a REGISTER belongs to: another one where it is of another user or endpoint, or where it
+    /// begins after the client signed out.
+    fn owner(&mut self, attempt: AttemptNo, flow: &FlowKey, row: &Row, message: &SipMessage) -> AttemptNo {
+        let Some(login) = self.open.get_mut(&attempt) else { return attempt };
+        let from = message.header(HeaderName::From).unwrap_or_default();
+        let user = user_of(&from);
+        let epid = parameter(&from, "epid").map(str::to_owned);
+        let other_user = login.user.as_ref().is_some_and(|known| !known.eq_ignore_ascii_case(&user));
+        let other_endpoint =
+            login.endpoint.epid.as_ref().zip(epid.as_ref()).is_some_and(|(known, epid)| !known.eq_ignore_ascii_case(epid));
+        let again = login.signed_out.is_some() && !signs_out(message);
+        if other_user || other_endpoint || again {
+            let moved = login.split_off(flow, again);
+            let new = self.begin(flow, flow.client.ip(), row.began);
+            self.by_flow.insert(*flow, new);
+            if let (Some(login), Some(moved)) = (self.open.get_mut(&new), moved) {
+                login.began = login.began.earlier(if again { row.began } else { moved.began.at });
+                login.connections.push(moved);
+                (login.user, login.endpoint.epid) = (Some(user), epid);
+            }
+            return new;
+        }
+        login.user.get_or_insert(user);
+        if login.endpoint.epid.is_none() {
+            login.endpoint.epid = epid;
+        }
+        attempt
+    }
+}
+
+/// When to look again whether an attempt is over.
+fn deadline(login: &Login) -> Timestamp {
+    let silence = if login.connections.iter().any(Connection::is_in_use) { LONGEST_SILENCE } else { NEW_ATTEMPT };
+    Timestamp::from_nanos(login.ended.time.as_nanos().saturating_add(silence.as_nanos()))
+}
+
+/// Whether the last connection of an attempt is in use, so that another one is another user's or attempt's.
+fn is_busy(login: &Login, row: &Row) -> bool {
+    let Some(last) = login.connections.last().filter(|last| last.is_in_use()) else { return false };
+    let redirected = login.redirect().is_some();
+    let opaque = last.tls.secured.is_some_and(|secured| row.began.time.since(secured.at.time) > BUSY);
+    !redirected && (last.has_messages() || opaque && last.tls.not_opened.is_some())
+}
+
+fn is_stale(login: &Login, row: &Row) -> bool {
+    row.began.time.since(login.ended.time) >= NEW_ATTEMPT
+}
+
+/// Whether a row may change what a rule says of its attempt.
+fn is_notable(row: &Row) -> bool {
+    match &row.message {
+        Message::Dns(message) => message.is_response() && message.rcode != 0,
+        Message::Tcp(event) => !matches!(event, TcpEvent::Open { .. }),
+        Message::Tls(event) => matches!(**event, TlsEvent::Alert(_) | TlsEvent::Closed { .. } | TlsEvent::NotOpened(_)),
+        Message::Sip(message) => {
+            message.status().is_some_and(|status| status >= 300)
+                || message.is_request() && row.direction == Direction::In && message.header_named("ms-diagnostics").is_some()
+        }
+        Message::Http(message) => matches!(message.start, crate::model::http::HttpStart::Response { status: 300.., .. }),
+        Message::Lost(_) => true,
+        _ => false,
+    }
+}
+
+/// The host in an HTTP URL, lower case as long as the URL is.
+pub fn host_of(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let host = host.split_once(':').map_or(host, |(host, _)| host);
+    (!host.is_empty()).then_some(host)
+}
+
+/// The host in a SIP URI: `sip:pool02.ex.test:5061`.
+pub fn host_of_sip(uri: &str) -> &str {
+    let rest = uri.split_once(':').map_or(uri, |(_, rest)| rest);
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    rest.split([':', ';', '>']).next().unwrap_or_default()
+}
+
+/// The user in a `From` header: without scheme and parameters.
+fn user_of(from: &str) -> String {
+    let uri = address_uri(from);
+    let bare = uri.get(..4).filter(|scheme| scheme.eq_ignore_ascii_case("sip:")).map_or(uri, |_| uri.get(4..).unwrap_or(uri));
+    bare.chars().take(256).collect()
+}
+
+/// Whether a REGISTER ends a registration.
+fn signs_out(message: &SipMessage) -> bool {
+    message.header_named("Expires").is_some_and(|expires| expires.trim() == "0")
+}
+
+impl Login {
+    /// Takes a connection out for another attempt; leaves a copy where this attempt used it.
+    fn split_off(&mut self, flow: &FlowKey, used: bool) -> Option<Connection> {
+        let place = self.connections.iter().position(|connection| connection.flow == *flow)?;
+        let connection = self.connections.get(place)?.clone();
+        if !used {
+            self.connections.remove(place);
+        }
+        Some(connection)
+    }
+
+    /// What a connection to that host would be for.
+    fn web_purpose(&self, host: &str) -> Option<web::Purpose> {
+        if host.starts_with("lyncdiscover.") || host.starts_with("lyncdiscoverinternal.") {
+            return Some(web::Purpose::Autodiscover);
+        }
+        let named = |url: &str| host_of(url).is_some_and(|named| named.eq_ignore_ascii_case(host));
+        if self.offered().any(|scheme| named(&scheme.sts_uri)) {
+            return Some(web::Purpose::Provisioning);
+        }
+        if self.web.iter().flat_map(|web| &web.calls).any(|call| call.redirect.as_deref().is_some_and(named)) {
+            return Some(web::Purpose::Autodiscover);
+        }
+        let shown = self.connections.iter().flat_map(|connection| &connection.tls.chain);
+        shown.flat_map(|certificate| &certificate.revocation).any(|url| named(url)).then_some(web::Purpose::Revocation)
+    }
+
+    /// Whether the client was told of that host by a web service or a certificate.
+    fn expects(&self, host: &str) -> bool {
+        self.web_purpose(host).is_some()
+    }
+
+    /// Notes what the check of a message's signature says.
+    fn signature(&mut self, _row: &Row) {}
+
+    /// A REGISTER.
+    fn register(&mut self, flow: &FlowKey, row: &Row, message: &SipMessage) -> StepKind {
+        if self.endpoint.user_agent.is_none() {
+            self.endpoint.user_agent = message.header_named("User-Agent").map(|agent| agent.chars().take(256).collect());
+        }
+        let purpose = match (signs_out(message), self.registered) {
+            (true, _) => Purpose::SignOut,
+            (false, Some(_)) => Purpose::Refresh,
+            (false, None) => Purpose::SignIn,
+        };
+        if purpose == Purpose::SignOut {
+            self.signed_out.get_or_insert(row.mark());
+        }
+        let rung = Rung::new(*flow, row, message, purpose);
+        let kind = rung.step();
+        if self.ladder.len() < MOST_RUNGS {
+            self.ladder.push(rung);
+        } else if let Some(last) = self.ladder.last_mut() {
+            *last = rung;
+        }
+        kind
+    }
+
+    /// An answer to a REGISTER.
+    fn registered_answer(&mut self, flow: &FlowKey, row: &Row, message: &SipMessage) -> Option<StepKind> {
+        let remote = message.header_named("ms-user-logon-data").is_some_and(|data| data.trim().eq_ignore_ascii_case("RemoteUser"));
+        if remote {
+            self.remote.get_or_insert(row.mark());
+        }
+        let status = message.status()?;
+        let rung = self.ladder.iter_mut().rev().find(|rung| rung.is_answered_by(flow, message));
+        let Some(rung) = rung.filter(|_| status >= 200) else { return Some(StepKind::Register) };
+        rung.answer = Some(ladder::answer(row, message, status));
+        let (purpose, kind) = (rung.purpose, rung.step());
+        if (200..300).contains(&status) {
+            if purpose == Purpose::SignIn && self.registered.is_none() {
+                self.registered = Some(row.mark());
+                self.registration = ladder::registration(message, self.endpoint.epid.as_deref());
+            }
+            return Some(if purpose == Purpose::SignOut { StepKind::SignOut } else { StepKind::Register });
+        }
+        Some(if matches!(status, 401 | 407) { kind } else { StepKind::Register })
+    }
+
+    /// A request that is no REGISTER.
+    fn request(&mut self, flow: &FlowKey, row: &Row, message: &SipMessage) -> Option<StepKind> {
+        let method = message.method()?;
+        if matches!(&*method, "NOTIFY" | "BENOTIFY") {
+            return self.notification(row, message);
+        }
+        if matches!(&*method, "ACK" | "CANCEL") {
+            return None;
+        }
+        let kind = steps::asked(message).or_else(|| self.step_of_dialog(message));
+        let of_step = self.exchanges.iter().filter(|exchange| exchange.kind == kind).count();
+        if self.exchanges.len() < MOST_EXCHANGES && of_step < MOST_OF_A_STEP {
+            self.exchanges.push(Exchange::new(*flow, row, message, kind));
+        }
+        kind
+    }
+
+    /// The step of the dialog that a message is of.
+    fn step_of_dialog(&self, message: &SipMessage) -> Option<StepKind> {
+        let call_id = steps::call_id(message);
+        self.exchanges.iter().rev().find(|exchange| exchange.call_id == call_id)?.kind
+    }
+
+    fn notification(&mut self, row: &Row, message: &SipMessage) -> Option<StepKind> {
+        if let Some(event) = steps::deregistration(message)
+            && self.signed_out.is_none()
+            && self.deregistered.is_none()
+        {
+            let diagnostics = steps::diagnostics(message);
+            self.deregistered = Some(Deregistration { mark: row.mark(), event, diagnostics });
+            self.revision = self.revision.saturating_add(1);
+            return Some(StepKind::Register);
+        }
+        let call_id = steps::call_id(message);
+        let exchange = self.exchanges.iter_mut().find(|exchange| exchange.call_id == call_id)?;
+        if exchange.notified.len() < MOST_NOTIFICATIONS {
+            let changes = exchange.changes(message);
+            exchange.notified.push((row.mark(), changes));
+        }
+        exchange.kind
+    }
+
+    /// An answer that is of no REGISTER.
+    fn response(&mut self, flow: &FlowKey, row: &Row, message: &SipMessage) -> Option<StepKind> {
+        let status = message.status()?;
+        let direction = row.direction;
+        let exchange = self.exchanges.iter_mut().rev().find(|exchange| exchange.is_answered_by(flow, direction, message));
+        let Some(exchange) = exchange else { return self.step_of_dialog(message) };
+        if status >= 200 {
+            exchange.answer(row, message, status);
+        }
+        exchange.kind
+    }
+}
