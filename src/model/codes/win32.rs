@@ -1,4 +1,4 @@
-//! Win32 errors that a sign-in meets ([MS-ERREF] §2.2): logon, network, DNS, WinHTTP.
+//! Win32 errors that a sign-in meets ([MS-ERREF] §2.2): logon, network, DNS, `WinHTTP`.
 
 use crate::model::codes::Code;
 use crate::model::codes::CodeKind;
