@@ -193,7 +193,7 @@ fn normal(name: &str) -> impl Iterator<Item = char> {
 /// The codes of a kind that a word names. Without a prefix a number is an HRESULT only where it looks like
 /// one, and an id of a component only where it is no status.
 fn codes(kind: CodeKind, word: &str, narrowed: bool) -> Vec<Code> {
-    if let Some(number) = number(word.split(';').next().unwrap_or_default()) {
+    if let Some(number) = number(word.split(['.', ';']).next().unwrap_or_default()) {
         let known = kind.find(number).filter(|_| kind != CodeKind::Registration);
         let other = match kind {
             CodeKind::Hresult => Some(hresult::of(number)).filter(|_| narrowed || number >= 1 << 31),
@@ -358,6 +358,7 @@ mod tests {
         check("tls:48", &["TLS alert 48 unknown_ca"]);
         check("krb:7", &["Kerberos error 7 KDC_ERR_S_PRINCIPAL_UNKNOWN"]);
         check("ms-diagnostics: 19000", &["ms-diagnostics 19000 (unknown component)"]);
+        check("ms-diagnostics: 1010.3;reason=\"x\"", &["ms-diagnostics 1010 (SIP stack)"]);
         check("event:14428", &["event 14428 (LS Protocol Stack)"]);
         assert!(articles("step:register")[0].title.starts_with("step register: "));
         check("sip:4005", &[]);
