@@ -481,6 +481,87 @@ fn one_row_is_shown_in_full() {
     check(&["show", &login], 2, &["--row"]);
 }
 
+// Explanations.
+
+/// What `explain` says of these words, in one line.
+#[track_caller]
+fn check_explained(words: &[&str], said: &[&str]) {
+    let output = check(&[&["explain"], words].concat(), 0, &[]);
+    let text = stdout(&output).split_whitespace().collect::<Vec<_>>().join(" ");
+    for said in said {
+        assert!(text.contains(said), "{words:?}: {said:?} is not in {text:?}");
+    }
+    assert!(output.stderr.is_empty(), "{words:?}");
+}
+
+#[test]
+fn codes_are_explained() {
+    for (word, said) in [
+        ("dns-no-records", &["Seen", "Matters", "Do"][..]),
+        ("register", &["step register:", "SIP 404 the address is unknown", "SIP 200 the user is registered"]),
+        ("dns_rcode", &["field dns_rcode", "response code"]),
+        ("4005", &["ms-diagnostics 4005 (user services)", "not enabled for SIP", "30061"]),
+        ("1015", &["Probably the domain of the sender"]),
+        ("ms-diagnostics:4999", &["user services", "registration, users, contacts"]),
+        (
+            "403",
+            &["SIP status 403 Forbidden", "HTTP status 403 Forbidden", "location-profile: the user is not enabled"],
+        ),
+        ("http:401", &["HTTP status 401", "web-ticket: the first ones belong to Negotiate or NTLM"]),
+        ("489", &["SIP status 489 Bad Event"]),
+        ("tls:48", &["TLS alert 48 unknown_ca", "not trusted", "Do Install the root certificate"]),
+        ("UNKNOWN-CA", &["TLS alert 48 unknown_ca"]),
+        ("0x80090322", &["SEC_E_WRONG_PRINCIPAL", "does not have the name"]),
+        ("80090322", &["0x80090322"]),
+        ("-2146893022", &["0x80090322 SEC_E_WRONG_PRINCIPAL"]),
+        ("SEC_E_WRONG_PRINCIPAL", &["0x80090322"]),
+        ("0x80ef0193", &["HRESULT 0x80ef0193", "Carries SIP status 403 Forbidden"]),
+        ("0x8007274D", &["Carries Winsock error 10061 WSAECONNREFUSED", "nothing listens"]),
+        ("winsock:10054", &["WSAECONNRESET", "reset the connection"]),
+        ("WSAHOST_NOT_FOUND", &["11001"]),
+        ("krb:7", &["KDC_ERR_S_PRINCIPAL_UNKNOWN", "setspn"]),
+        ("PREAUTH_REQUIRED", &["Kerberos error 25", "normal"]),
+        ("NXDOMAIN", &["DNS response code 3", "next name"]),
+        ("event:14428", &["LS Protocol Stack"]),
+        ("rejected", &["registration event rejected", "disabled"]),
+    ] {
+        check_explained(&[word], said);
+    }
+    check_explained(&["kerberos", "7"], &["Kerberos error 7"]);
+    check_explained(&["sip", "404", "4003"], &["SIP status 404 Not Found", "ms-diagnostics 4003"]);
+}
+
+#[test]
+fn tables_are_listed_a_line_an_entry() {
+    for (table, lines, said) in [
+        ("findings", 10, "dns-no-records"),
+        ("fields", 40, "dns_rcode"),
+        ("steps", 19, "register"),
+        ("diagnostics", 70, "4005  user services"),
+        ("sip", 75, "489  Bad Event"),
+        ("http", 25, "407  Proxy Authentication Required"),
+        ("alerts", 37, "48  unknown_ca"),
+        ("hresults", 120, "0x800b0109  CERT_E_UNTRUSTEDROOT"),
+        ("winsock", 60, "10060  WSAETIMEDOUT"),
+        ("kerberos", 68, "37  KRB_AP_ERR_SKEW"),
+        ("events", 9, "30061  LS User Replicator"),
+    ] {
+        let text = stdout(&check(&["explain", table], 0, &[]));
+        assert!(text.lines().count() >= lines, "{table} has {} lines", text.lines().count());
+        assert!(text.lines().any(|line| line.contains(said)), "{table}: {said}");
+    }
+}
+
+#[test]
+fn an_unknown_word_gets_the_nearest_known_ones() {
+    check(&["explain", "unknown_cs"], 2, &["`unknown_cs`", "did you mean `unknown_ca`"]);
+    check(&["explain", "SEC_E_WRONG_PRINCIPLE"], 2, &["`SEC_E_WRONG_PRINCIPAL`"]);
+    check(&["explain", "sip:9999"], 2, &["`sip:9999`", "diagnostics"]);
+    check(&["explain"], 2, &["WORD"]);
+    let output = check(&["explain", "sip:403", "no-such-thing"], 2, &["`no-such-thing`"]);
+    assert!(stdout(&output).contains("Forbidden"), "the known ones are explained all the same");
+}
+
 // Terminals, pipes and spreadsheets.
 
 #[test]
@@ -494,6 +575,8 @@ fn a_closed_pipe_is_quiet() {
         &["show", &login, "--row", "20"],
         &["--help"],
         &["explain", "findings"],
+        &["explain", "hresults"],
+        &["explain", "403"],
     ] {
         let mut child = program().args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         drop(child.stdout.take());

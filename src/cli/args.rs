@@ -175,9 +175,13 @@ pub enum BytesFormat {
 /// Options of `explain`.
 #[derive(Debug, Args)]
 pub struct Explain {
-    /// A finding's id, `findings` for all of them, `fields` for the fields of a row
-    #[arg(value_name = "ID")]
-    pub id: String,
+    /// Finding, step, field, ms-diagnostics id, SIP or HTTP status, TLS alert, HRESULT, Winsock or Kerberos error,
+    /// DNS response code, event; by number or name, `sip:403` for one kind only
+    ///
+    /// Lists: findings, steps, fields, diagnostics, sip, http, alerts, hresults, winsock, win32, kerberos, dns,
+    /// events, registration.
+    #[arg(required = true, value_name = "WORD", allow_negative_numbers = true)]
+    pub words: Vec<String>,
 }
 
 /// How times are shown.

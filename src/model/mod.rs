@@ -3,6 +3,7 @@
 //!
 //! Holds data only: no parsing, no input, no output, no clock.
 
+pub mod codes;
 pub mod defect;
 pub mod dns;
 pub mod flow;

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::model::codes::Code;
+use crate::model::codes::CodeKind;
 use crate::model::packet::At;
 use crate::model::suite_names::SUITE_NAMES;
 use crate::model::time::{Span, Timestamp};
@@ -72,55 +74,25 @@ pub struct Alert {
     pub description: u8,
 }
 
-/// Number, name and meaning of the alerts.
-#[rustfmt::skip]
-pub static ALERTS: [(u8, &str, &str); 34] = [
-    (0, "close_notify", "the sender will send no more"),
-    (10, "unexpected_message", "a message that does not belong there"),
-    (20, "bad_record_mac", "a record that fails its check"),
-    (21, "decryption_failed", "a record that cannot be decrypted"),
-    (22, "record_overflow", "a record that is too long"),
-    (30, "decompression_failure", "a record that cannot be decompressed"),
-    (40, "handshake_failure", "no acceptable set of parameters"),
-    (41, "no_certificate", "the client has no certificate (SSL 3.0)"),
-    (42, "bad_certificate", "a certificate that is damaged or whose signature does not verify"),
-    (43, "unsupported_certificate", "a certificate of a kind that is not supported"),
-    (44, "certificate_revoked", "a certificate that its issuer revoked"),
-    (45, "certificate_expired", "a certificate that has expired or is not valid yet"),
-    (46, "certificate_unknown", "a certificate that is not accepted; Windows says so for untrusted roots and wrong names"),
-    (47, "illegal_parameter", "a field out of range or contradicting another"),
-    (48, "unknown_ca", "a certificate from an issuer that is not trusted"),
-    (49, "access_denied", "a good certificate that is not allowed in"),
-    (50, "decode_error", "a message that cannot be read"),
-    (51, "decrypt_error", "a signature or Finished message that does not verify"),
-    (60, "export_restriction", "export restrictions"),
-    (70, "protocol_version", "a protocol version that is not supported"),
-    (71, "insufficient_security", "only suites that are too weak were offered"),
-    (80, "internal_error", "a fault inside the sender"),
-    (86, "inappropriate_fallback", "a needless retry with an older version"),
-    (90, "user_canceled", "the user cancelled"),
-    (100, "no_renegotiation", "renegotiation is refused"),
-    (109, "missing_extension", "a mandatory extension is missing"),
-    (110, "unsupported_extension", "an extension that was not offered"),
-    (111, "certificate_unobtainable", "a certificate could not be fetched"),
-    (112, "unrecognized_name", "the server does not know the name in SNI"),
-    (113, "bad_certificate_status_response", "an OCSP response that is not acceptable"),
-    (114, "bad_certificate_hash_value", "a certificate that does not match its hash"),
-    (115, "unknown_psk_identity", "a pre-shared key that is not known"),
-    (116, "certificate_required", "a client certificate is needed"),
-    (120, "no_application_protocol", "no common application protocol"),
-];
-
 impl Alert {
     /// Its name; unknown numbers as `alert_99`.
     pub fn name(self) -> Cow<'static, str> {
-        let known = ALERTS.iter().find(|&&(number, ..)| number == self.description);
-        known.map_or_else(|| format!("alert_{}", self.description).into(), |&(_, name, _)| name.into())
+        self.code().map_or_else(|| format!("alert_{}", self.description).into(), |code| code.name.into())
     }
 
     /// What it means; empty where unknown.
     pub fn meaning(self) -> &'static str {
-        ALERTS.iter().find(|&&(number, ..)| number == self.description).map_or("", |&(.., meaning)| meaning)
+        self.code().map_or("", |code| code.meaning)
+    }
+
+    /// What to do about it, where something can be done.
+    pub fn fix(self) -> Option<&'static str> {
+        self.code()?.fix
+    }
+
+    /// Its entry in the table; `None` where unknown.
+    pub fn code(self) -> Option<Code> {
+        CodeKind::TlsAlert.find(self.description.into())
     }
 
     /// Whether it is the ordinary end of a session.
@@ -419,6 +391,7 @@ mod tests {
         assert_eq!(TlsVersion(0x0303).to_string(), "TLSv1.2");
         assert_eq!(Alert { fatal: true, description: 48 }.name(), "unknown_ca");
         assert_eq!(Alert { fatal: true, description: 99 }.name(), "alert_99");
+        assert_eq!(Alert { fatal: true, description: 99 }.fix(), None);
     }
 
     #[test]
