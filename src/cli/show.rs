@@ -1,5 +1,6 @@
 //! `lynccap show`: one row of the timeline in full.
 
+use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
@@ -11,11 +12,14 @@ use crate::cli::output::visible;
 use crate::cli::run::Run;
 use crate::cli::{Failure, Outcome};
 use crate::export::rfc3339;
-use crate::model::Message;
+use crate::model::{FlowKey, Message};
 use crate::model::dns::{DnsMessage, Record};
 use crate::model::sip::SipMessage;
 use crate::story::Row;
 use crate::story::fields::{FIELDS, Value};
+use crate::story::narrate::narrate;
+use crate::story::steps::call_id;
+use crate::story::summary::summary;
 use crate::story::tls_dsk::Flight;
 
 const BOLD: Style = Style::new().bold();
@@ -28,25 +32,91 @@ const DUMP_WIDTH: usize = 16;
 /// Where there is no such row, or an input cannot be used.
 pub fn show(options: &Show) -> Result<Outcome, Failure> {
     let mut run = Run::begin(&options.reading, true, None)?;
-    let mut rows = 0;
+    let failed = |error| Failure::Write { name: "standard output".to_owned(), error };
+    let (mut rows, mut requests) = (0, VecDeque::new());
     while let Some(row) = run.next_row() {
+        while run.next_login().is_some() {}
         rows = row.number;
-        if row.number == options.row {
-            run.suspend(|| print(&row, options.reading.color))
-                .map_err(|error| Failure::Write { name: "standard output".to_owned(), error })?;
-            return Ok(Outcome::Done);
+        if row.number < options.row {
+            if let Some(exchange) = Exchange::of(&row) {
+                requests.truncate(MOST_REQUESTS - 1);
+                requests.push_front((exchange, row));
+            }
+            continue;
         }
+        run.suspend(|| print(&row, options.reading.color)).map_err(failed)?;
+        let partner = match Exchange::of(&row) {
+            Some(exchange) if exchange.is_request => later_partner(&mut run, &exchange),
+            Some(exchange) => requests.into_iter().find(|(other, _)| exchange.is_partner(other)).map(|(_, row)| row),
+            None => None,
+        };
+        if let Some(partner) = partner {
+            let says = narrate(&partner);
+            let line = format!("{}: {}", partner.number, summary(&partner));
+            run.suspend(|| {
+                let mut out = AutoStream::new(io::stdout(), choice(options.reading.color)).lock();
+                writeln!(out, "\n{BOLD}{:<14}{BOLD:#} row {}", "partner", visible(&line))?;
+                if says.is_empty() { Ok(()) } else { writeln!(out, "{:<14} {}", "", visible(&says)) }
+            })
+            .map_err(failed)?;
+        }
+        return Ok(Outcome::Done);
     }
     Err(Failure::Usage(format!("there is no row {}: the timeline has {rows}", options.row)))
 }
 
-fn print(row: &Row, color: Color) -> io::Result<()> {
-    let choice = match color {
+/// Requests before the row that are remembered for its partner, and rows after it that are searched.
+const MOST_REQUESTS: usize = 4096;
+
+/// What ties a request and its answer together.
+struct Exchange {
+    flow: FlowKey,
+    call_id: String,
+    number: u32,
+    method: String,
+    is_request: bool,
+}
+
+impl Exchange {
+    fn of(row: &Row) -> Option<Self> {
+        let Message::Sip(message) = &row.message else { return None };
+        Some(Self {
+            flow: row.flow?.key,
+            call_id: call_id(message),
+            number: message.cseq?.number,
+            method: message.method()?.into_owned(),
+            is_request: message.is_request(),
+        })
+    }
+
+    fn is_partner(&self, other: &Self) -> bool {
+        let same = self.flow == other.flow && self.number == other.number && self.method == other.method;
+        same && self.is_request != other.is_request && self.call_id == other.call_id
+    }
+}
+
+/// The final answer to a request, among the rows that follow.
+fn later_partner(run: &mut Run, request: &Exchange) -> Option<Row> {
+    for _ in 0..MOST_REQUESTS {
+        let row = run.next_row()?;
+        let is_final = matches!(&row.message, Message::Sip(message) if message.status().is_some_and(|status| status >= 200));
+        if is_final && Exchange::of(&row).is_some_and(|answer| request.is_partner(&answer)) {
+            return Some(row);
+        }
+    }
+    None
+}
+
+fn choice(color: Color) -> ColorChoice {
+    match color {
         Color::Auto => AutoStream::choice(&io::stdout()),
         Color::Always => ColorChoice::Always,
         Color::Never => ColorChoice::Never,
-    };
-    let mut out = AutoStream::new(io::stdout(), choice).lock();
+    }
+}
+
+fn print(row: &Row, color: Color) -> io::Result<()> {
+    let mut out = AutoStream::new(io::stdout(), choice(color)).lock();
     for field in FIELDS {
         let Some(value) = (field.value)(row) else { continue };
         let text = match value {
@@ -93,11 +163,37 @@ fn flight_lines(flight: &Flight) -> Vec<String> {
     lines
 }
 
+/// Header fields by what they are about, in the order of the groups.
+const GROUPS: [(&str, &[&str]); 6] = [
+    ("routing", &["via", "route", "record-route", "max-forwards", "path", "ms-", "x-ms-"]),
+    ("dialog", &["from", "to", "call-id", "cseq", "contact", "expires", "event", "subscription-state"]),
+    ("who", &["user-agent", "server", "p-asserted-identity", "p-preferred-identity", "date"]),
+    ("proof", &["authorization", "proxy-authorization", "www-authenticate", "proxy-authenticate", "authentication-info", "proxy-authentication-info"]),
+    ("trouble", &["ms-diagnostics", "ms-diagnostics-public", "ms-client-diagnostics", "warning", "retry-after", "reason"]),
+    ("abilities", &["allow", "allow-events", "supported", "require", "proxy-require", "accept", "unsupported"]),
+];
+
+/// The group that a header field is of; an entry that ends with a hyphen is a beginning.
+fn group(name: &str) -> usize {
+    let name = name.to_ascii_lowercase();
+    let exact = GROUPS.iter().position(|(_, names)| names.contains(&name.as_str()));
+    let begins = || GROUPS.iter().position(|(_, names)| names.iter().any(|known| known.ends_with('-') && name.starts_with(known)));
+    exact.or_else(begins).unwrap_or(GROUPS.len())
+}
+
 fn sip(message: &SipMessage, out: &mut impl io::Write) -> io::Result<()> {
     let body = message.body();
     let head = message.raw.get(..message.raw.len() - body.len()).unwrap_or_default();
+    let start = String::from_utf8_lossy(head);
     writeln!(out)?;
-    lines(&String::from_utf8_lossy(head), out)?;
+    lines(start.lines().next().unwrap_or_default(), out)?;
+    for index in 0..=GROUPS.len() {
+        let mut label = GROUPS.get(index).map_or("other", |(label, _)| label);
+        for header in message.headers().filter(|header| group(&header.name) == index) {
+            writeln!(out, "{BOLD}{:<10}{BOLD:#} {}: {}", std::mem::take(&mut label), visible(&header.name), visible(&header.value))?;
+        }
+    }
+    writeln!(out)?;
     match std::str::from_utf8(body) {
         Ok(text) if !text.contains('\0') => lines(text, out)?,
         _ => dump(body, out)?,

@@ -9,6 +9,7 @@ use crate::model::sip::{Carrier, HeaderName, SipMessage, StartLine};
 use crate::model::tls::{CipherSuite, TlsEvent, TlsVersion};
 use crate::model::{Message, Timestamp};
 use crate::story::names::Origin;
+use crate::story::narrate;
 use crate::story::row::Row;
 use crate::story::summary;
 use crate::wire::sip::{address_uri, before_parameters};
@@ -108,6 +109,10 @@ pub static FIELDS: &[Field] = &[
     field("direction", "out leaves the client, in reaches it", |row| row.flow.and_then(|_| text(row.direction.name()))),
     field("flow", "which TCP or UDP conversation", |row| int(row.flow?.number)),
     field("summary", "one line for people", |row| text(summary::summary(row))),
+    field("says", "what an expert would say of it", |row| {
+        let says = narrate::narrate(row);
+        (!says.is_empty()).then_some(Value::Text(says.into()))
+    }),
     field("login", "which sign-in attempt", |row| int(row.login?)),
     field("step", "which step of it", |row| text(row.step?)),
     field("findings", "findings that cite this row", |row| {

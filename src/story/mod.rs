@@ -8,6 +8,7 @@ pub mod fields;
 pub mod filter;
 pub mod login;
 pub mod names;
+pub mod narrate;
 pub mod queue;
 pub mod report;
 pub mod row;

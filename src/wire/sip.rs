@@ -348,11 +348,32 @@ pub fn address_uri(value: &str) -> &str {
 /// A parameter of a header value behind the address: `tag`, `epid`. `None` where it is not there.
 pub fn parameter<'a>(value: &'a str, name: &str) -> Option<&'a str> {
     let after_name = skip_display_name(value);
-    let after_address = after_name.rsplit_once('>').map_or(after_name, |(_, after)| after);
-    after_address.split(';').skip(1).find_map(|parameter| {
+    let is_bracketed = after_name.find('<').is_some_and(|open| after_name.find(';').is_none_or(|first| open < first));
+    let after_bracket = after_name.split_once('>').filter(|_| is_bracketed);
+    let after_address = after_bracket.map_or(after_name, |(_, after)| after);
+    let mut rest = after_address.split_once(';')?.1;
+    while !rest.is_empty() {
+        let (parameter, after) = split_parameter(rest);
         let (key, text) = parameter.split_once('=').unwrap_or((parameter, ""));
-        key.trim().eq_ignore_ascii_case(name).then(|| text.trim().trim_matches('"'))
-    })
+        if key.trim().eq_ignore_ascii_case(name) {
+            return Some(text.trim().trim_matches('"'));
+        }
+        rest = after;
+    }
+    None
+}
+
+/// Splits at the next semicolon that stands outside of quotes.
+fn split_parameter(text: &str) -> (&str, &str) {
+    let mut quoted = false;
+    for (at, char) in text.char_indices() {
+        match char {
+            '"' => quoted = !quoted,
+            ';' if !quoted => return (text.get(..at).unwrap_or_default(), text.get(at + 1..).unwrap_or_default()),
+            _ => {}
+        }
+    }
+    (text, "")
 }
 
 /// The value behind a quoted display name, in which brackets mean nothing.
@@ -417,6 +438,11 @@ mod tests {
         assert_eq!(address_uri(&from), "sip:ann@ex.test");
         assert_eq!(parameter(&from, "EPID"), Some("8248ca9ebb"));
         assert_eq!(parameter(&from, "nothing"), None);
+        let contact = "<sip:192.0.2.55:50123;ms-received-cid=2600>;expires=7200;+sip.instance=\"<urn:uuid:1>\";gruu=\"sip:ann@ex.test;opaque=user:epid:x;gruu\"";
+        assert_eq!(parameter(contact, "gruu"), Some("sip:ann@ex.test;opaque=user:epid:x;gruu"));
+        assert_eq!(parameter(contact, "+sip.instance"), Some("<urn:uuid:1>"));
+        assert_eq!(parameter(contact, "opaque"), None);
+        assert_eq!(parameter("SIP/2.0/TLS 192.0.2.55:5;x=\"<a>\";ms-received-cid=A", "ms-received-cid"), Some("A"));
         assert_eq!(message.defects.len(), 1, "{:?}", message.defects);
     }
 

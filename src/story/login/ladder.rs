@@ -34,7 +34,8 @@ pub struct Scheme {
 }
 
 impl Scheme {
-    fn read(value: &str) -> Option<Self> {
+    /// Reads a challenge or credentials; `None` where there is no scheme.
+    pub fn read(value: &str) -> Option<Self> {
         let auth = Auth::parse(value)?;
         let text = |name| auth.parameter(name).unwrap_or_default().chars().take(LONGEST_TEXT).collect();
         Some(Self {
