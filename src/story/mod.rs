@@ -4,6 +4,7 @@
 //! to them, numbers flows and rows, and holds rows until they can no longer change. Needs no
 //! packets: a test can tell it a story directly.
 
+pub mod authentication;
 pub mod fields;
 pub mod filter;
 pub mod login;
@@ -13,7 +14,6 @@ pub mod report;
 pub mod row;
 pub mod steps;
 pub mod summary;
-pub mod tls_dsk;
 pub mod transactions;
 
 use std::sync::Arc;
@@ -24,10 +24,11 @@ use crate::model::{
     At, Counter, Direction, FlowKey, Limits, Message, Observation, PacketNo, Payload, Ports, Recent, Stats, TcpEvent,
     TransportKind,
 };
+use authentication::Tracker;
+use authentication::tls_dsk::Flight;
 use login::Logins;
 use names::Names;
 use queue::Queue;
-use tls_dsk::{Flight, TlsDsk};
 use transactions::Transactions;
 
 pub use report::{Damage, FlowReport, Report};
@@ -40,7 +41,7 @@ pub struct Story {
     names: Names,
     transactions: Transactions,
     keys: Arc<KeyStore>,
-    tls_dsk: TlsDsk,
+    authentication: Tracker,
     logins: Logins,
     flows: Recent<FlowKey, FlowReport>,
     flow_count: u32,
@@ -66,7 +67,7 @@ impl Story {
     pub fn new(limits: Limits, ports: Ports, keys: Arc<KeyStore>) -> Self {
         Self {
             keys,
-            tls_dsk: TlsDsk::new(limits.remembered),
+            authentication: Tracker::new(&limits),
             logins: Logins::new(ports, limits.remembered),
             inputs: Vec::new(),
             names: Names::new(limits.remembered),
@@ -145,9 +146,9 @@ impl Story {
         self.tls_sessions.push((RowFlow { number, key }, session));
     }
 
-    /// The sessions inside TLS-DSK authentication.
-    pub const fn tls_dsk(&self) -> &TlsDsk {
-        &self.tls_dsk
+    /// The security associations.
+    pub const fn authentication(&self) -> &Tracker {
+        &self.authentication
     }
 
     /// From now on these keys count, too.
@@ -188,10 +189,9 @@ impl Story {
             Message::Sip(message) => {
                 let (response_time, note) = self.transactions.message(&key, row.direction, row.at, message);
                 (row.rtt, row.note) = (response_time, note);
-                row.flight = self.tls_dsk.message(&key, row.direction, message, &self.keys).map(Box::new);
-                if let Some(flight) =
-                    row.flight.as_deref().filter(|flight| flight.opened.is_some() || flight.not_opened.is_some())
-                {
+                row.authentication = self.authentication.message(&key, message, &self.keys).map(Box::new);
+                let flight = row.authentication.as_ref().and_then(|authentication| authentication.flight());
+                if let Some(flight) = flight.filter(|flight| flight.opened.is_some() || flight.not_opened.is_some()) {
                     let number = row.flow.map_or(0, |flow| flow.number);
                     if self.inner_sessions.len() < self.limits.remembered {
                         self.inner_sessions.push((RowFlow { number, key }, row.at, flight.clone()));
@@ -245,6 +245,7 @@ impl Story {
     pub fn report(&mut self, mut stats: Stats) -> Report {
         stats.add(Counter::RowsLate, self.queue.late());
         let forgotten = self.forgotten + self.names.forgotten() + self.transactions.forgotten() + self.logins.dropped();
+        let forgotten = forgotten + self.authentication.forgotten();
         stats.add(Counter::Forgotten, forgotten);
         let mut flows: Vec<_> = std::mem::take(&mut self.told);
         flows.extend(self.flows.drain().map(|(_, report)| report));
@@ -263,6 +264,7 @@ impl Story {
             logins: self.logins.take(),
             tls_sessions: std::mem::take(&mut self.tls_sessions),
             inner_sessions: std::mem::take(&mut self.inner_sessions),
+            proven: self.authentication.take_proven(),
             unused_keys: Vec::new(),
             cited: self.take_cited(),
             stats,

@@ -43,12 +43,21 @@ pub fn instance_in(value: &str) -> Option<String> {
 
 /// The instance in a GRUU: `sip:ann@ex.test;opaque=user:epid:21nYNIVlkV-jtN6FPBU0fQAA;gruu`. `None` where it has none.
 pub fn instance_in_gruu(gruu: &str) -> Option<String> {
+    guid_in_gruu(gruu).map(guid_text)
+}
+
+fn guid_in_gruu(gruu: &str) -> Option<[u8; 16]> {
     let (_, after) = gruu.split_once("opaque=user:epid:")?;
     let bytes = URL_SAFE_NO_PAD.decode(after.split([';', '"', '>']).next()?).ok()?;
     match bytes.split_first_chunk() {
-        Some((guid, [0, 0])) => Some(guid_text(*guid)),
+        Some((guid, [0, 0])) => Some(*guid),
         _ => None,
     }
+}
+
+/// The bytes of a GUID with its first three fields the other way round.
+const fn network_order([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]: [u8; 16]) -> [u8; 16] {
+    [d, c, b, a, f, e, h, g, i, j, k, l, m, n, o, p]
 }
 
 /// An endpoint as a `REGISTER` or its answer shows it.
@@ -69,7 +78,12 @@ impl Endpoint {
         let mut first: Option<Self> = None;
         for value in contacts.into_iter().flat_map(|list| split_outside(list, ',')) {
             let instance = contact_parameter(value, "+sip.instance").and_then(instance_in);
-            let gruu = contact_parameter(value, "gruu").and_then(instance_in_gruu);
+            let gruu = contact_parameter(value, "gruu").and_then(guid_in_gruu);
+            // Servers that are not Microsoft's write it in network order.
+            let gruu = gruu.map(|guid| match guid_text(network_order(guid)) {
+                text if text == own => text,
+                _ => guid_text(guid),
+            });
             let found = Self { epid: epid.to_owned(), instance, gruu };
             if found.instance.as_ref() == Some(&own) {
                 return found;
@@ -141,6 +155,8 @@ mod tests {
         check_fit("c8ca638a15", &[CONTACT], Some(true));
         check_fit("c8ca638a15", &[other, CONTACT], Some(true));
         check_fit("c8ca638a15", &[&format!("\"a, b\" {other}, {CONTACT}")], Some(true));
+        let in_network_order = CONTACT.replace("21nYNIVlkV-j", "NNhZ22WFX5Gj");
+        check_fit("c8ca638a15", &[&in_network_order], Some(true));
         check_fit("c8ca638a15", &[other], Some(false));
         check_fit("c8ca638a16", &[CONTACT], Some(false));
         check_fit("c8ca638a15", &[&CONTACT.replace("21nYNI", "31nYNI")], Some(false));
