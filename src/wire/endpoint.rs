@@ -3,6 +3,8 @@
 //!
 //! In: header values. Out: the instance in the form of a UUID. No state.
 
+use std::fmt::Write as _;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha1::{Digest as _, Sha1};
@@ -26,12 +28,12 @@ pub fn instance_of(epid: &str) -> String {
 
 /// A GUID as text; its first three fields are little-endian.
 fn guid_text(guid: [u8; 16]) -> String {
-    let [a, b, c, d, e, f, g, h, rest @ ..] = guid;
-    let (first, second, third) =
-        (u32::from_le_bytes([a, b, c, d]), u16::from_le_bytes([e, f]), u16::from_le_bytes([g, h]));
-    let [i, j, node @ ..] = rest;
-    let node: Vec<String> = node.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{first:08x}-{second:04x}-{third:04x}-{i:02x}{j:02x}-{}", node.concat())
+    let mut text = String::with_capacity(36);
+    for (index, byte) in network_order(guid).into_iter().enumerate() {
+        let dash = if matches!(index, 4 | 6 | 8 | 10) { "-" } else { "" };
+        let _ = write!(text, "{dash}{byte:02x}");
+    }
+    text
 }
 
 /// The instance in the value of `+sip.instance`: `<urn:uuid:…>`, lower case; `None` where it is of another kind.
@@ -56,8 +58,11 @@ fn guid_in_gruu(gruu: &str) -> Option<[u8; 16]> {
 }
 
 /// The bytes of a GUID with its first three fields the other way round.
-const fn network_order([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]: [u8; 16]) -> [u8; 16] {
-    [d, c, b, a, f, e, h, g, i, j, k, l, m, n, o, p]
+fn network_order(mut guid: [u8; 16]) -> [u8; 16] {
+    for field in [0..4, 4..6, 6..8] {
+        guid.get_mut(field).into_iter().for_each(<[u8]>::reverse);
+    }
+    guid
 }
 
 /// An endpoint as a `REGISTER` or its answer shows it.

@@ -147,7 +147,7 @@ impl AvPair {
             (4, _) => Self::DnsDomain(text()),
             (5, _) => Self::DnsTree(text()),
             (6, &[a, b, c, d]) => Self::Flags(u32::from_le_bytes([a, b, c, d])),
-            (7, &[a, b, c, d, e, f, g, h]) => Self::Time(time(u64::from_le_bytes([a, b, c, d, e, f, g, h]))),
+            (7, _) if value.len() == 8 => Self::Time(time(value.first_chunk().copied().unwrap_or_default())),
             (8, _) => Self::SingleHost(value.len()),
             (9, _) => Self::TargetName(text()),
             (10, _) => Self::ChannelBindings(value.iter().any(|&byte| byte != 0)),
@@ -422,7 +422,7 @@ impl<'a> View<'a> {
         let user = self.text(36, "the user name");
         let workstation = self.text(44, "the workstation");
         let session_key = !old && !self.part(52, "the session key").is_empty();
-        let time = blob.get(8..).and_then(|rest| rest.first_chunk()).map(|bytes| time(u64::from_le_bytes(*bytes)));
+        let time = blob.get(8..).and_then(|rest| rest.first_chunk()).map(|ticks| time(*ticks));
         Authenticate {
             domain,
             user,
@@ -472,8 +472,9 @@ fn oem(bytes: &[u8]) -> String {
     bytes.iter().map(|&byte| char::from(byte)).collect()
 }
 
-/// Tenths of microseconds since 1601.
-fn time(ticks: u64) -> Timestamp {
+/// Tenths of microseconds since 1601, little-endian.
+fn time(ticks: [u8; 8]) -> Timestamp {
+    let ticks = u64::from_le_bytes(ticks);
     let seconds = i64::try_from(ticks / 10_000_000).unwrap_or(i64::MAX);
     let rest = u32::try_from(ticks % 10_000_000).unwrap_or_default();
     Timestamp::new(seconds.saturating_sub(SECONDS_TO_1970), rest * 100)

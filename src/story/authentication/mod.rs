@@ -277,14 +277,14 @@ impl Tracker {
         let offers = carried.iter().filter(|carried| carried.is_challenge).map(offer).collect();
         let Offer { scheme, terms } = offer(main);
         let call_id = message.header(HeaderName::CallId).unwrap_or_default();
-        let mut place = self.place(flow, Scheme::of(&scheme), &terms, &call_id);
+        let mut place = Self::place(flow, Scheme::of(&scheme), &terms, &call_id);
         let token = main.data().map(|data| self.token(&mut place, main.writer, data, keys));
         let signature = Claim::of(&main.auth, main.writer).map(|claim| self.verify(&place, message, &claim, &terms));
         Some(Authentication { scheme, terms, token, offers, signature })
     }
 
     /// Where the association of a message stands or would stand.
-    fn place(&self, flow: &FlowKey, scheme: Scheme, terms: &Terms, call_id: &str) -> Place {
+    fn place(flow: &FlowKey, scheme: Scheme, terms: &Terms, call_id: &str) -> Place {
         let call = (*flow, scheme, Id::Call(call_id.into()));
         let named = terms.opaque.clone().map(|opaque| (*flow, scheme, Id::Opaque(opaque)));
         Place { named: named.unwrap_or_else(|| call.clone()), call, version: terms.version }
