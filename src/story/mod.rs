@@ -194,7 +194,8 @@ impl Story {
                 if let Some(flight) = flight.filter(|flight| flight.opened.is_some() || flight.not_opened.is_some()) {
                     let number = row.flow.map_or(0, |flow| flow.number);
                     if self.inner_sessions.len() < self.limits.remembered {
-                        self.inner_sessions.push((RowFlow { number, key }, row.at, flight.clone()));
+                        let flight = Flight { authorities: Vec::new(), ..flight.clone() };
+                        self.inner_sessions.push((RowFlow { number, key }, row.at, flight));
                     }
                 }
             }

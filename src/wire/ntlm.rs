@@ -138,6 +138,19 @@ impl AvPair {
         }
     }
 
+    fn weight(&self) -> usize {
+        let text = match self {
+            Self::NbComputer(text)
+            | Self::NbDomain(text)
+            | Self::DnsComputer(text)
+            | Self::DnsDomain(text)
+            | Self::DnsTree(text)
+            | Self::TargetName(text) => text.len(),
+            _ => 0,
+        };
+        size_of::<Self>() + text
+    }
+
     fn parse(id: u16, value: &[u8]) -> Self {
         let text = || unicode(value);
         match (id, value) {
@@ -231,6 +244,21 @@ pub struct Message {
 }
 
 impl Message {
+    /// About how many bytes of memory it takes.
+    pub fn weight(&self) -> usize {
+        let pairs = |info: &[AvPair]| info.iter().map(AvPair::weight).sum::<usize>();
+        let body = match &self.body {
+            Body::Negotiate { domain, workstation } => domain.len() + workstation.len(),
+            Body::Challenge { target, info, .. } => target.len() + pairs(info),
+            Body::Authenticate(said) => {
+                let names = said.domain.len() + said.user.len() + said.workstation.len();
+                size_of::<Authenticate>() + names + pairs(&said.info)
+            }
+            Body::Unknown(_) => 0,
+        };
+        size_of::<Self>() + body + self.defects.len() * 128
+    }
+
     /// In one line.
     pub fn line(&self) -> String {
         match &self.body {
@@ -486,6 +514,8 @@ pub fn fuzz(bytes: &[u8]) {
     assert!(message.defects.len() <= 16);
     assert!(message.line().len() <= 64 + 6 * bytes.len());
     assert!(message.flags.names().len() <= 32);
+    // Three names may lie on the same bytes, and UTF-16 may grow by half.
+    assert!(message.weight() <= 8192 + 6 * bytes.len());
     if let Body::Authenticate(said) = &message.body {
         assert!(said.nt_response <= bytes.len() && said.info.len() <= MOST_PAIRS);
         if let Some(found) = responses(bytes) {

@@ -26,6 +26,10 @@ use tls_dsk::{Flight, Inner};
 /// Most challenges or credentials of a message that are looked at: servers know four schemes.
 const MOST_HEADERS: usize = 16;
 
+/// Characters by which the ids of associations are told apart: servers write 8 characters in `opaque`, clients up to 80 in
+/// Call-ID.
+const LONGEST_ID: usize = 256;
+
 /// Base64 with or without its padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
@@ -60,6 +64,11 @@ impl Terms {
             sts_uri: text("sts-uri"),
         }
     }
+
+    fn weight(&self) -> usize {
+        let texts = [&self.realm, &self.target, &self.opaque, &self.sts_uri];
+        texts.into_iter().flatten().map(|text| text.len()).sum()
+    }
 }
 
 /// A scheme that a server offers.
@@ -81,7 +90,7 @@ pub enum Token {
     /// Part of a TLS handshake.
     TlsDsk(Box<Flight>),
     /// Bytes of any other kind, such as Kerberos.
-    Other(Box<[u8]>),
+    Other(Vec<u8>),
     /// Something that cannot be read, for that reason.
     Unreadable(Cow<'static, str>),
 }
@@ -104,7 +113,7 @@ impl Token {
     /// About how many bytes of memory it takes.
     fn weight(&self) -> usize {
         match self {
-            Self::Ntlm(_) => 1024,
+            Self::Ntlm(ntlm) => ntlm.message.weight(),
             Self::TlsDsk(flight) => {
                 2048 + flight.messages.len() * 24 + flight.authorities.iter().map(String::len).sum::<usize>()
             }
@@ -150,7 +159,9 @@ impl Authentication {
 
     /// About how many bytes of memory it takes.
     pub fn weight(&self) -> usize {
-        size_of::<Self>() + self.offers.len() * 320 + self.token.as_ref().map_or(0, Token::weight)
+        let offers = self.offers.iter().map(|offer| size_of::<Offer>() + offer.scheme.len() + offer.terms.weight());
+        let token = self.token.as_ref().map_or(0, Token::weight);
+        size_of::<Self>() + self.scheme.len() + self.terms.weight() + offers.sum::<usize>() + token
     }
 }
 
@@ -285,8 +296,8 @@ impl Tracker {
 
     /// Where the association of a message stands or would stand.
     fn place(flow: &FlowKey, scheme: Scheme, terms: &Terms, call_id: &str) -> Place {
-        let call = (*flow, scheme, Id::Call(call_id.into()));
-        let named = terms.opaque.clone().map(|opaque| (*flow, scheme, Id::Opaque(opaque)));
+        let call = (*flow, scheme, Id::Call(clip(call_id)));
+        let named = terms.opaque.as_ref().map(|opaque| (*flow, scheme, Id::Opaque(clip(opaque))));
         Place { named: named.unwrap_or_else(|| call.clone()), call, version: terms.version }
     }
 
@@ -305,24 +316,24 @@ impl Tracker {
         match place.named.1 {
             Scheme::Ntlm => match wire::parse(&bytes) {
                 Some(message) => self.ntlm(place, message, &bytes, keys),
-                None => Token::Other(bytes.into()),
+                None => Token::Other(bytes),
             },
             Scheme::TlsDsk => {
                 let begins = writer == Direction::Out && tls_dsk::begins(&bytes);
                 let new = || Kind::TlsDsk(Box::default());
                 let mut association = self.take(place, begins, new);
-                let Kind::TlsDsk(inner) = &mut association.kind else { return Token::Other(bytes.into()) };
+                let Kind::TlsDsk(inner) = &mut association.kind else { return Token::Other(bytes) };
                 let flight = inner.flight(writer, &bytes, keys);
                 self.keep(place, association);
                 Token::TlsDsk(Box::new(flight))
             }
-            Scheme::Kerberos | Scheme::Other => Token::Other(bytes.into()),
+            Scheme::Kerberos | Scheme::Other => Token::Other(bytes),
         }
     }
 
     fn ntlm(&mut self, place: &Place, message: wire::Message, bytes: &[u8], keys: &KeyStore) -> Token {
         let mut association = self.take(place, false, || Kind::Ntlm(ntlm::Association::default()));
-        let Kind::Ntlm(exchange) = &mut association.kind else { return Token::Other(bytes.into()) };
+        let Kind::Ntlm(exchange) = &mut association.kind else { return Token::Other(bytes.to_vec()) };
         let ntlm = exchange.message(message, bytes, keys);
         if let Some(Proof::Fits(source)) = &ntlm.proof
             && !self.proven.contains(source)
@@ -400,6 +411,11 @@ impl Tracker {
             },
         }
     }
+}
+
+/// The beginning of an id, so that ids that are kept are small.
+fn clip(id: &str) -> Box<str> {
+    id.chars().take(LONGEST_ID).collect()
 }
 
 /// Where an association stands.
@@ -508,10 +524,11 @@ mod tests {
         let mut tracker = Tracker::new(&limits);
         let hello = "FgMBAAQBAAAA"; // a record with an empty client hello
         let challenge = "TlRMTVNTUAACAAAAAAAAAAAAAAAAAAAAAQIDBAUGBwg=";
+        let long = "é".repeat(1000);
         for number in 0..5000 {
             for (scheme, data) in [("TLS-DSK", hello), ("NTLM", challenge)] {
                 let text = format!(
-                    "REGISTER sip:a SIP/2.0\r\nAuthorization: {scheme} opaque=\"{number}\", gssapi-data=\"{data}\""
+                    "REGISTER sip:a SIP/2.0\r\nAuthorization: {scheme} opaque=\"{number}{long}\", gssapi-data=\"{data}\""
                 );
                 let told = tracker.message(&flow(), &message(&text), &KeyStore::default()).unwrap();
                 assert!(matches!(told.token, Some(Token::TlsDsk(_) | Token::Ntlm(_))), "{told:?}");
@@ -520,5 +537,7 @@ mod tests {
         assert!(tracker.handshakes.len() * tls_dsk::LARGEST <= limits.pending_bytes.max(2 * tls_dsk::LARGEST));
         assert!(tracker.associations.len() <= 2 * limits.remembered);
         assert!(tracker.forgotten() > 0);
+        let mut ids = tracker.associations.drain().map(|((.., id), _)| id);
+        assert!(ids.all(|id| matches!(id, Id::Opaque(opaque) if opaque.chars().count() == LONGEST_ID)));
     }
 }
