@@ -207,6 +207,75 @@ fn complaints_hold_no_secrets() {
     }
 }
 
+/// The password of the lab's user, and its NT hash as OpenSSL computes it.
+const NTLM: [&str; 2] = ["Lab-Passw0rd!", "9bf15d3185edc976c5a9767d00e9436d"];
+
+/// What no output may hold where a password of NTLM was given: the password as it is and in UTF-16, and its hash.
+fn ntlm_forbidden(password: &str, hash: &str) -> Forbidden {
+    let mut forbidden = Forbidden::default();
+    forbidden.text(password);
+    forbidden.text(hash);
+    forbidden.add(password.as_bytes());
+    forbidden.add(&password.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>());
+    let digits = hash.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
+    forbidden.add(&digits.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect::<Vec<_>>());
+    forbidden
+}
+
+#[test]
+fn no_output_holds_an_ntlm_password_or_its_hash() {
+    let scratch = Scratch::new("secrets-ntlm");
+    let [password, hash] = NTLM;
+    // MD4 of another password in UTF-16, by OpenSSL, too.
+    let other = ["Incorrect-Horse-7261", "62b6c6d2044d9dff080e2427897e8ab5"];
+    let files = [
+        ("right", format!("UCSANDBOX\\alice:{password}\n"), [password, hash]),
+        ("hash", format!("alice@ucsandbox.example:hash:{hash}\n"), [password, hash]),
+        ("wrong", format!("*:{}\n", other[0]), other),
+        ("wrong-hash", format!("*:hash:{}\n", other[1].to_uppercase()), other),
+        ("of-another", format!("UCSANDBOX\\bob:{password}\n"), [password, hash]),
+        ("damaged", format!("{password}\n{hash}\n"), [password, hash]),
+        ("damaged-hash", format!("*:hash:{hash}00\n"), [password, hash]),
+        ("no-user", format!("@{password}:{hash}\n"), [password, hash]),
+    ];
+    for (what, lines, [password, hash]) in files {
+        let forbidden = ntlm_forbidden(password, hash);
+        let file = scratch.write(&format!("{what}.txt"), lines);
+        let options = ["--ntlm-secret-file", &file];
+        for capture in ["b-login-tcp.pcapng", "f1-wrong-password.pcapng"].map(common::capture) {
+            check(&format!("{} ntlm {what}", capture.name()), &capture.path, &options, &forbidden);
+            for row in 24..32 {
+                let row = row.to_string();
+                let output =
+                    run_in(scratch.path(), &[&["show", name(&capture.path), "--row", &row], &options[..]].concat());
+                forbidden.check(what, &[output.stdout, output.stderr].concat());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_bad_line_of_passwords_is_told_by_its_number() {
+    let scratch = Scratch::new("secrets-lines");
+    let bad = [
+        ("# mine\n\nsecret-horse\n", "line 3: expected"),
+        ("*:a\nsecret-horse:secret-horse\n", "line 2: expected"),
+        ("\u{feff}*:hash:secret-horse", "line 1: expected 32 hexadecimal digits"),
+    ];
+    for (lines, told) in bad {
+        let file = scratch.write("passwords.txt", lines);
+        let capture = common::capture("b-login-tcp.pcapng");
+        let output = run_in(scratch.path(), &["keys", name(&capture.path), "--ntlm-secret-file", &file]);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(error.contains(&file) && error.contains(told) && !error.contains("horse"), "{error}");
+    }
+    let file = scratch.write("latin.txt", b"*:a\n*:\xe4secret");
+    let capture = common::capture("b-login-tcp.pcapng");
+    let output = run_in(scratch.path(), &["keys", name(&capture.path), "--ntlm-secret-file", &file]);
+    assert!(String::from_utf8(output.stderr).unwrap().contains("line 2: not UTF-8"));
+}
+
 #[test]
 fn debug_output_holds_no_secrets() {
     let tls = folder().join("tls");
@@ -216,6 +285,11 @@ fn debug_output_holds_no_secrets() {
     forbidden.add_rsa(&pem);
     let store = Keys::default().log_file(&log).rsa_file(&pem).store();
     forbidden.check("a key store", format!("{store:?} {store:#?}").as_bytes());
+    let [password, hash] = NTLM;
+    for line in [format!("*:{password}"), format!("*:hash:{hash}")] {
+        let store = Keys::default().accounts("secrets.txt", &line).store();
+        ntlm_forbidden(password, hash).check("a key store", format!("{store:?} {store:#?}").as_bytes());
+    }
 }
 
 /// The search itself: it must find a secret in whatever form.

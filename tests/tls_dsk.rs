@@ -1,14 +1,13 @@
 //! The TLS session inside TLS-DSK: with its key log line, or the server's RSA key, it yields the master
 //! secret and the signing keys that the server had.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lynccap::capture::{Inputs, Next, Source};
 use lynccap::crypto::{KeyStore, RsaKey, Secret};
 use lynccap::engine::{Engine, Options};
-use lynccap::model::Message;
-use lynccap::model::sip::HeaderName;
 use lynccap::wire::keylog;
 use serde_json::Value as Json;
 
@@ -39,7 +38,7 @@ fn keys(files: &[&str]) -> KeyStore {
 }
 
 /// Master secret, client key and server key of each inner session that was opened, in order.
-fn inner_keys(capture: &str, files: &[&str]) -> (Vec<[String; 3]>, Vec<Vec<&'static str>>) {
+fn inner_keys(capture: &str, files: &[&str]) -> (Vec<[String; 3]>, Vec<Vec<Cow<'static, str>>>) {
     let mut inputs = Inputs::open(vec![Source::File(path(capture))]).unwrap();
     let mut engine = Engine::new(Options { keys: Arc::new(keys(files)), ..Options::default() });
     while let Some(Next::Packet(packet)) = inputs.advance() {
@@ -48,11 +47,12 @@ fn inner_keys(capture: &str, files: &[&str]) -> (Vec<[String; 3]>, Vec<Vec<&'sta
     engine.finish();
     let (mut found, mut flights) = (Vec::new(), Vec::new());
     while let Some(row) = engine.next_row() {
-        let (Some(flight), Message::Sip(message), Some(flow)) = (&row.flight, &row.message, row.flow) else { continue };
+        let (Some(said), Some(flow)) = (&row.authentication, row.flow) else { continue };
+        let Some(flight) = said.flight() else { continue };
         flights.push(flight.messages.clone());
         if flight.opened.is_some() {
-            let call_id = message.header(HeaderName::CallId).unwrap();
-            let inner = engine.tls_dsk().session(&flow.key, &call_id).unwrap();
+            let opaque = said.terms.opaque.as_deref().unwrap();
+            let inner = engine.authentication().inner(&flow.key, opaque).unwrap();
             let keys = inner.keys.as_ref().unwrap();
             found.push([hex(inner.master.as_ref().unwrap()), hex(&keys.client), hex(&keys.server)]);
         }

@@ -51,6 +51,11 @@ pub struct Reading {
     #[arg(long, value_name = "FILE")]
     pub tls_key_password_file: Option<PathBuf>,
 
+    /// Passwords that NTLM is checked with, a line each: `DOMAIN\user:password`, `user@domain:password` or
+    /// `*:password`; the password may be `hash:` and an NT hash
+    #[arg(long, value_name = "FILE")]
+    pub ntlm_secret_file: Vec<PathBuf>,
+
     /// Takes what is on PORT for KIND: sip, sip-tls, tls, dns, http, https
     #[arg(short = 'd', long, value_name = "PORT=KIND", value_parser = decode_as)]
     pub decode_as: Vec<(u16, DecodeAs)>,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::cli::args::Reading;
 use crate::cli::{Failure, output};
-use crate::crypto::{KeyStore, RsaKey};
+use crate::crypto::{Account, KeyStore, RsaKey};
 use crate::wire::keylog;
 
 /// Most bad lines of a key log that are told one by one.
@@ -31,6 +31,12 @@ pub fn load(reading: &Reading) -> Result<KeyStore, Failure> {
             .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
         store.add_rsa(key);
     }
+    for path in &reading.ntlm_secret_file {
+        let name = file_name(path);
+        let accounts =
+            accounts(&read(path)?, &name).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
+        store.add_accounts(name.into(), accounts);
+    }
     Ok(store)
 }
 
@@ -48,6 +54,23 @@ pub fn add_lines(store: &mut KeyStore, name: &str, bytes: &[u8]) {
         output::complain(&format!("{name}: {} more lines cannot be read", bad.len() - MOST_BAD_LINES));
     }
     store.add_key_log(file);
+}
+
+/// The passwords of a file: a line each, blank lines and those that begin with `#` passed over.
+fn accounts(bytes: &[u8], name: &str) -> Result<Vec<Account>, String> {
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let line = bytes.iter().take(error.valid_up_to()).filter(|&&byte| byte == b'\n').count() + 1;
+        format!("line {line}: not UTF-8")
+    })?;
+    let lines = text.trim_start_matches('\u{feff}').lines().enumerate();
+    let lines = lines.filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
+    lines
+        .map(|(index, line)| {
+            let number = index + 1;
+            let account = Account::parse(line, format!("line {number} of {name}").into());
+            account.map_err(|error| format!("line {number}: {error}"))
+        })
+        .collect()
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {

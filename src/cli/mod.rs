@@ -11,6 +11,7 @@ mod progress;
 mod run;
 mod screen;
 mod show;
+mod token;
 
 use std::io;
 use std::process::ExitCode;

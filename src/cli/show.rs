@@ -10,17 +10,18 @@ use anstyle::Style;
 use crate::cli::args::{Color, Show};
 use crate::cli::output::visible;
 use crate::cli::run::Run;
+use crate::cli::token;
 use crate::cli::{Failure, Outcome};
 use crate::export::rfc3339;
 use crate::model::{FlowKey, Message};
 use crate::model::dns::{DnsMessage, Record};
 use crate::model::sip::SipMessage;
 use crate::story::Row;
+use crate::story::authentication::Authentication;
 use crate::story::fields::{FIELDS, Value};
 use crate::story::narrate::narrate;
 use crate::story::steps::call_id;
 use crate::story::summary::summary;
-use crate::story::tls_dsk::Flight;
 
 const BOLD: Style = Style::new().bold();
 /// Bytes of a line of a body that is no text.
@@ -130,10 +131,8 @@ fn print(row: &Row, color: Color) -> io::Result<()> {
         };
         writeln!(out, "{BOLD}{:<14}{BOLD:#} {}", field.name, visible(&text))?;
     }
-    if let Some(flight) = &row.flight {
-        flight_lines(flight)
-            .into_iter()
-            .try_for_each(|line| writeln!(out, "{BOLD}{:<14}{BOLD:#} {}", "", visible(&line)))?;
+    if let Some(said) = &row.authentication {
+        authentication(said, &mut out)?;
     }
     match &row.message {
         Message::Sip(message) => sip(message, &mut out)?,
@@ -143,24 +142,13 @@ fn print(row: &Row, color: Color) -> io::Result<()> {
     out.flush()
 }
 
-/// What the handshake inside the authentication token says.
-fn flight_lines(flight: &Flight) -> Vec<String> {
-    let mut lines = Vec::new();
-    if let (Some(version), Some(suite)) = (flight.version, flight.suite) {
-        lines.push(format!("inside: {version}, {suite}"));
+/// What the message says of authentication: a line a thing.
+fn authentication(said: &Authentication, out: &mut impl io::Write) -> io::Result<()> {
+    writeln!(out)?;
+    for (label, text) in token::lines(said) {
+        writeln!(out, "{BOLD}{label:<14}{BOLD:#} {}", visible(&text))?;
     }
-    if let Some(certificate) = &flight.certificate {
-        lines.push(format!("certificate: {}, issued by {}", certificate.subject, certificate.issuer));
-        let (from, until) = (rfc3339(certificate.not_before), rfc3339(certificate.not_after));
-        lines.push(format!("valid from {from} until {until}"));
-    }
-    if let Some(source) = &flight.opened {
-        lines.push(format!("opened with {source}: signatures can be checked"));
-    }
-    if let Some(why) = &flight.not_opened {
-        lines.push(format!("closed: {why}"));
-    }
-    lines
+    Ok(())
 }
 
 /// Header fields by what they are about, in the order of the groups.

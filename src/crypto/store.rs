@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::crypto::account::Account;
 use crate::crypto::rsa_key::RsaKey;
 use crate::crypto::secret::Secret;
 use crate::model::tls::{KeySource, SecretLabel};
@@ -28,6 +29,7 @@ type SecretId = (SecretLabel, Box<[u8]>);
 pub struct KeyStore {
     secrets: HashMap<SecretId, (Arc<Secret>, Place)>,
     rsa: Vec<Arc<RsaKey>>,
+    accounts: Vec<Arc<Account>>,
     has_key_log: bool,
     has_session_secrets: bool,
     files: Vec<Arc<str>>,
@@ -99,7 +101,23 @@ impl KeyStore {
         self.has_key_log
     }
 
-    /// Whether nothing was given.
+    /// Adds the passwords of a file, even if it has none.
+    pub fn add_accounts(&mut self, file: Arc<str>, accounts: Vec<Account>) {
+        self.accounts.extend(accounts.into_iter().map(Arc::new));
+        self.files.push(file);
+    }
+
+    /// The passwords that may be those of a user as a client names him.
+    pub fn accounts_of(&self, domain: &str, user: &str) -> impl Iterator<Item = &Account> {
+        self.accounts.iter().map(|account| &**account).filter(move |account| account.is_of(domain, user))
+    }
+
+    /// Whether any password was given.
+    pub const fn has_accounts(&self) -> bool {
+        !self.accounts.is_empty()
+    }
+
+    /// Whether no key of a TLS session was given.
     pub const fn is_empty(&self) -> bool {
         !self.has_key_log && self.rsa.is_empty()
     }

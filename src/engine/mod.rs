@@ -147,15 +147,15 @@ impl Engine {
                 let source = source.trim_end_matches(')');
                 source.ends_with(&line) || source.ends_with(&rsa)
             };
-            outer.chain(inner).any(is_of)
+            outer.chain(inner).chain(report.proven.iter().map(|source| &**source)).any(is_of)
         };
         let files = self.keys.files().into_iter().filter(|file| !used(file));
         files.map(ToString::to_string).collect()
     }
 
-    /// The sessions inside TLS-DSK authentication.
-    pub const fn tls_dsk(&self) -> &crate::story::tls_dsk::TlsDsk {
-        self.story.tls_dsk()
+    /// The security associations of SIP authentication.
+    pub const fn authentication(&self) -> &crate::story::authentication::Tracker {
+        self.story.authentication()
     }
 
     /// From now on these keys count. Sessions that began before may stay closed.

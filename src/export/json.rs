@@ -14,11 +14,11 @@ use crate::model::dns::rcode_name;
 use crate::model::stats::COUNTERS;
 use crate::model::tls::{Certificate, TlsSession};
 use crate::model::{At, Counter, TransportKind};
+use crate::story::authentication::tls_dsk::Flight;
 use crate::story::login::Login;
 use crate::story::login::steps::LoginStep;
 use crate::story::login::waterfall::Phase;
 use crate::story::names::{Lookup, Origin};
-use crate::story::tls_dsk::Flight;
 use crate::story::transactions::Unanswered;
 use crate::story::{FlowReport, Mark, Report, Row, RowFlow};
 

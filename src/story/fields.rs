@@ -213,7 +213,16 @@ pub static FIELDS: &[Field] = &[
         _ => None,
     }),
     field("tls_dsk", "messages of the TLS handshake inside the authentication token", |row| {
-        Some(Value::Texts(row.flight.as_ref()?.messages.clone()))
+        Some(Value::Texts(row.authentication.as_ref()?.flight()?.messages.iter().map(|name| &**name).collect()))
+    }),
+    field("auth_scheme", "authentication scheme in use, or all that are offered", |row| {
+        text(row.authentication.as_ref()?.schemes())
+    }),
+    field("auth_token", "what the authentication token is", |row| {
+        text(row.authentication.as_ref()?.token.as_ref()?.line())
+    }),
+    field("signature", "right, wrong, or not checkable and why", |row| {
+        text(row.authentication.as_ref()?.signature.as_ref()?.verdict.to_string())
     }),
     field("tcp_event", "open, refused, unanswered, unreachable, reset, closed", |row| match &row.message {
         Message::Tcp(event) => text(event.name()),

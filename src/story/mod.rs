@@ -4,6 +4,7 @@
 //! to them, numbers flows and rows, and holds rows until they can no longer change. Needs no
 //! packets: a test can tell it a story directly.
 
+pub mod authentication;
 pub mod fields;
 pub mod filter;
 pub mod login;
@@ -14,7 +15,6 @@ pub mod report;
 pub mod row;
 pub mod steps;
 pub mod summary;
-pub mod tls_dsk;
 pub mod transactions;
 
 use std::net::IpAddr;
@@ -26,11 +26,12 @@ use crate::model::{
     At, Counter, Direction, FlowKey, Limits, Message, Observation, PacketNo, Payload, Ports, Recent, Stats, TcpEvent,
     Timestamp, TransportKind,
 };
+use authentication::Tracker;
+use authentication::tls_dsk::Flight;
 use login::Login;
 use login::tracker::Logins;
 use names::Names;
 use queue::Queue;
-use tls_dsk::{Flight, TlsDsk};
 use transactions::Transactions;
 
 pub use report::{Damage, FlowReport, Report};
@@ -43,7 +44,7 @@ pub struct Story {
     names: Names,
     transactions: Transactions,
     keys: Arc<KeyStore>,
-    tls_dsk: TlsDsk,
+    authentication: Tracker,
     logins: Logins,
     flows: Recent<FlowKey, FlowReport>,
     flow_count: u32,
@@ -72,7 +73,7 @@ impl Story {
     pub fn new(limits: Limits, ports: Ports, keys: Arc<KeyStore>) -> Self {
         Self {
             keys,
-            tls_dsk: TlsDsk::new(limits.remembered),
+            authentication: Tracker::new(&limits),
             logins: Logins::new(ports, limits.remembered),
             inputs: Vec::new(),
             names: Names::new(limits.remembered),
@@ -160,9 +161,9 @@ impl Story {
         self.tls_sessions.push((RowFlow { number, key }, session));
     }
 
-    /// The sessions inside TLS-DSK authentication.
-    pub const fn tls_dsk(&self) -> &TlsDsk {
-        &self.tls_dsk
+    /// The security associations.
+    pub const fn authentication(&self) -> &Tracker {
+        &self.authentication
     }
 
     /// From now on these keys count, too.
@@ -203,13 +204,13 @@ impl Story {
             Message::Sip(message) => {
                 let (response_time, note) = self.transactions.message(&key, row.direction, row.at, message);
                 (row.rtt, row.note) = (response_time, note);
-                row.flight = self.tls_dsk.message(&key, row.direction, message, &self.keys).map(Box::new);
-                if let Some(flight) =
-                    row.flight.as_deref().filter(|flight| flight.opened.is_some() || flight.not_opened.is_some())
-                {
+                row.authentication = self.authentication.message(&key, message, &self.keys).map(Box::new);
+                let flight = row.authentication.as_ref().and_then(|authentication| authentication.flight());
+                if let Some(flight) = flight.filter(|flight| flight.opened.is_some() || flight.not_opened.is_some()) {
                     let number = row.flow.map_or(0, |flow| flow.number);
                     if self.inner_sessions.len() < self.limits.remembered {
-                        self.inner_sessions.push((RowFlow { number, key }, row.at, flight.clone()));
+                        let flight = Flight { authorities: Vec::new(), ..flight.clone() };
+                        self.inner_sessions.push((RowFlow { number, key }, row.at, flight));
                     }
                 }
             }
@@ -287,6 +288,7 @@ impl Story {
     pub fn report(&mut self, mut stats: Stats) -> Report {
         stats.add(Counter::RowsLate, self.queue.late());
         let forgotten = self.forgotten + self.names.forgotten() + self.transactions.forgotten() + self.logins.dropped();
+        let forgotten = forgotten + self.authentication.forgotten();
         stats.add(Counter::Forgotten, forgotten);
         let mut flows: Vec<_> = std::mem::take(&mut self.told);
         flows.extend(self.flows.drain().map(|(_, report)| report));
@@ -304,6 +306,7 @@ impl Story {
             losses: std::mem::take(&mut self.losses),
             tls_sessions: std::mem::take(&mut self.tls_sessions),
             inner_sessions: std::mem::take(&mut self.inner_sessions),
+            proven: self.authentication.take_proven(),
             unused_keys: Vec::new(),
             cited: self.take_cited(),
             stats,

@@ -10,6 +10,7 @@ use crate::model::http::{HttpMessage, HttpStart};
 use crate::model::sip::{HeaderName, SipMessage};
 use crate::model::tls::{NotOpened, TlsEvent};
 use crate::model::{Direction, Message, TcpEvent};
+use crate::story::authentication::Token;
 use crate::story::login::ladder::Scheme;
 use crate::story::login::web::Purpose;
 use crate::story::names::Origin;
@@ -159,7 +160,8 @@ fn sip(row: &Row, message: &SipMessage) -> String {
 
 /// What a token or signature in the message is, as the end of a sentence.
 fn token(row: &Row) -> String {
-    row.flight.as_ref().map(|flight| format!(": {}", flight.messages.join(", "))).unwrap_or_default()
+    let token = row.authentication.as_ref().and_then(|said| said.token.as_ref()).map(Token::line);
+    token.filter(|line| !line.is_empty()).map(|line| format!(": {line}")).unwrap_or_default()
 }
 
 fn register(row: &Row, message: &SipMessage) -> String {
@@ -209,6 +211,12 @@ fn challenge(row: &Row, message: &SipMessage) -> String {
     let of = |header: &crate::model::sip::Header<'_>| matches!(header.id, HeaderName::WwwAuthenticate | HeaderName::ProxyAuthenticate);
     let schemes: Vec<Scheme> = message.headers().filter(of).filter_map(|header| Scheme::read(&header.value)).collect();
     if let Some(going_on) = schemes.iter().find(|scheme| scheme.goes_on()) {
+        let flight = row.authentication.as_ref().and_then(|said| said.flight());
+        if flight.is_some_and(|flight| flight.messages.iter().any(|name| name == "finished")) {
+            return "The server has checked what the client sent, agrees on the suite and has computed the keys of both sides; \
+                    it ends its part of the handshake. Still a 401: the client has to ask once more, with a signature by those keys."
+                .to_owned();
+        }
         return format!("The server is not convinced yet; it goes on with {}{}. That is how the ladder goes, not a refusal.", going_on.name, token(row));
     }
     let mut text = "The server registers nobody without a proof, and says what it takes: ".to_owned();

@@ -1,10 +1,10 @@
 //! What the capture as a whole says.
 
-use crate::model::tls::TlsSession;
+use crate::model::tls::{KeySource, TlsSession};
 use crate::model::{At, Direction, FlowKey, InputNo, Message, PacketNo, Stats, TcpEvent};
+use crate::story::authentication::tls_dsk::Flight;
 use crate::story::names::{Lookup, Origin};
 use crate::story::row::{Row, RowFlow};
-use crate::story::tls_dsk::Flight;
 use crate::story::transactions::Unanswered;
 
 /// An input that could not be read to its end.
@@ -104,6 +104,8 @@ pub struct Report {
     pub tls_sessions: Vec<(RowFlow, TlsSession)>,
     /// TLS sessions inside TLS-DSK authentication: flow, the message that completed the key exchange, its flight.
     pub inner_sessions: Vec<(RowFlow, At, Flight)>,
+    /// Where the passwords stand that NTLM answers proved.
+    pub proven: Vec<KeySource>,
     /// Key files that opened nothing.
     pub unused_keys: Vec<String>,
     /// Row numbers of packets that findings may cite, by packet.

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use crate::model::{At, Defect, Direction, FlowKey, Message, Span};
+use crate::story::authentication::Authentication;
 use crate::story::login::tracker::AttemptNo;
 use crate::story::names::Origin;
 use crate::story::steps::StepKind;
-use crate::story::tls_dsk::Flight;
 
 /// Which conversation a row belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,8 +66,8 @@ pub struct Row {
     pub note: Option<&'static str>,
     /// How the server of a connection was found; on the row with which the connection begins.
     pub origin: Option<Origin>,
-    /// What the message carries of the handshake inside TLS-DSK authentication.
-    pub flight: Option<Box<Flight>>,
+    /// What the message says of authentication.
+    pub authentication: Option<Box<Authentication>>,
     /// What may become a sign-in attempt, and its step.
     pub attempt: Option<(AttemptNo, StepKind)>,
     /// The sign-in attempt it belongs to.
@@ -95,7 +95,7 @@ impl Row {
             rtt: None,
             note: None,
             origin: None,
-            flight: None,
+            authentication: None,
             attempt: None,
             login: None,
             step: None,
@@ -132,6 +132,6 @@ impl Row {
             Message::Tls(event) => event.weight(),
             _ => 0,
         };
-        size_of::<Self>() + message
+        size_of::<Self>() + message + self.authentication.as_ref().map_or(0, |authentication| authentication.weight())
     }
 }

@@ -8,6 +8,7 @@ use crate::model::http::{HttpMessage, HttpStart};
 use crate::model::sip::{SipMessage, StartLine};
 use crate::model::tls::{Certificate, CipherSuite, TlsEvent, TlsVersion};
 use crate::model::{Direction, Loss, LossCause, Message, Span, TcpEvent, Timestamp};
+use crate::story::authentication::{Authentication, Token};
 use crate::story::names::Origin;
 use crate::story::row::Row;
 
@@ -36,8 +37,8 @@ pub fn summary(row: &Row) -> String {
             let _ = write!(text, "{}: {} (at byte {})", defect.layer, defect.what, defect.offset);
         }
     }
-    if let Some(flight) = &row.flight {
-        let _ = write!(text, " — TLS-DSK: {}", flight.messages.join(", "));
+    if let Some(said) = &row.authentication {
+        authentication(said, &mut text);
     }
     if let Some(note) = row.note {
         let _ = write!(text, " ({note})");
@@ -169,6 +170,15 @@ fn sip(message: &SipMessage, text: &mut String) {
     }
     if let Some(defect) = message.defects.first() {
         let _ = write!(text, " [{}]", defect.what);
+    }
+}
+
+fn authentication(said: &Authentication, text: &mut String) {
+    if let Some(token) = said.token.as_ref().filter(|token| **token != Token::Empty) {
+        let _ = write!(text, " — {}: {}", said.scheme, token.line());
+    }
+    if said.is_wrong() {
+        text.push_str(" [signature wrong]");
     }
 }
 

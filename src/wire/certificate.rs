@@ -10,6 +10,7 @@ use x509_parser::oid_registry::asn1_rs::oid;
 use x509_parser::prelude::FromDer;
 use x509_parser::public_key::PublicKey;
 use x509_parser::time::ASN1Time;
+use x509_parser::x509::X509Name;
 
 use crate::model::Timestamp;
 use crate::model::tls::Certificate;
@@ -39,6 +40,11 @@ pub fn parse(der: &[u8]) -> Option<Certificate> {
         subject,
         issuer,
     })
+}
+
+/// A distinguished name as text; `None` where it is none.
+pub fn name(der: &[u8]) -> Option<String> {
+    Some(X509Name::from_der(der).ok()?.1.to_string())
 }
 
 fn key(certificate: &X509Certificate<'_>) -> (Cow<'static, str>, u32, Vec<u8>) {

@@ -345,6 +345,29 @@ pub fn address_uri(value: &str) -> &str {
     uri.split_once([';', '?']).map_or(uri, |(uri, _)| uri).trim()
 }
 
+/// The URI in a `From` or `To` value with the parameters inside its brackets, as it was written.
+pub fn whole_uri(value: &str) -> &str {
+    let after_name = skip_display_name(value);
+    match after_name.split_once('<') {
+        Some((_, bracketed)) => bracketed.split_once('>').map_or(bracketed, |(uri, _)| uri),
+        None => before_parameters(after_name),
+    }
+}
+
+/// Splits a header value at a character, but not inside quotes and brackets.
+pub fn split_outside(value: &str, at: char) -> impl Iterator<Item = &str> {
+    let (mut quoted, mut bracketed) = (false, false);
+    value.split(move |char| {
+        match char {
+            '"' if !bracketed => quoted = !quoted,
+            '<' if !quoted => bracketed = true,
+            '>' if !quoted => bracketed = false,
+            _ => {}
+        }
+        char == at && !quoted && !bracketed
+    })
+}
+
 /// A parameter of a header value behind the address: `tag`, `epid`. `None` where it is not there.
 pub fn parameter<'a>(value: &'a str, name: &str) -> Option<&'a str> {
     let after_name = skip_display_name(value);

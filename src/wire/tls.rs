@@ -280,6 +280,21 @@ pub fn certificates(body: &[u8], tls13: bool) -> Vec<&[u8]> {
     certificates.map_or_else(|_| Vec::new(), |(_, certificates)| certificates)
 }
 
+/// The names, DER, of the authorities in a certificate request up to TLS 1.2 (RFC 5246 §7.4.4); TLS 1.2 has
+/// signature algorithms before them.
+pub fn certificate_authorities(body: &[u8], tls12: bool) -> Vec<&[u8]> {
+    let types: IResult<Bytes<'_>, Bytes<'_>> = length_data(be_u8).parse(body);
+    let Ok((mut rest, _)) = types else { return Vec::new() };
+    let list = |input| -> IResult<Bytes<'_>, Bytes<'_>> { length_data(be_u16).parse(input) };
+    if tls12 {
+        let Ok((behind, _)) = list(rest) else { return Vec::new() };
+        rest = behind;
+    }
+    let Ok((_, names)) = list(rest) else { return Vec::new() };
+    let names: IResult<Bytes<'_>, Vec<Bytes<'_>>> = many0(length_data(be_u16)).parse(names);
+    names.map_or_else(|_| Vec::new(), |(_, names)| names)
+}
+
 /// The encrypted premaster secret of a client key exchange by RSA (RFC 5246 §7.4.7.1); SSL 3.0 has no length.
 pub fn encrypted_premaster(body: &[u8], ssl3: bool) -> Option<&[u8]> {
     if ssl3 {
@@ -308,6 +323,9 @@ pub fn fuzz(bytes: &[u8]) {
     let _ = (begins(bytes), continues(bytes), record_header(bytes), client_hello(bytes), server_hello(bytes));
     let _ = (sslv2_client_hello(bytes), encrypted_premaster(bytes, false), new_session_ticket(bytes), alert(bytes));
     assert!(certificates(bytes, true).len() <= bytes.len() && certificates(bytes, false).len() <= bytes.len());
+    for tls12 in [false, true] {
+        assert!(certificate_authorities(bytes, tls12).iter().map(|name| name.len() + 2).sum::<usize>() <= bytes.len());
+    }
     let mut rest = bytes;
     while let Some((message, after)) = take_handshake(rest) {
         assert!(message.whole.len() + after.len() == rest.len());
@@ -344,6 +362,14 @@ mod tests {
         let hello = sslv2_client_hello(&bytes).unwrap();
         assert_eq!((hello.suites, hello.legacy_version), (vec![4], 0x301));
         assert_eq!((&hello.random[..16], &hello.random[16..]), (&[0; 16][..], &[9; 16][..]));
+    }
+
+    #[test]
+    fn a_certificate_request_names_authorities() {
+        let before = certificate_authorities(b"\x02\x01\x40\0\x07\0\x02ab\0\x01c", false);
+        assert_eq!(before, [b"ab", &b"c"[..]]);
+        assert_eq!(certificate_authorities(b"\x01\x01\0\x02\x04\x01\0\x04\0\x02ab", true), [b"ab"]);
+        assert!(certificate_authorities(b"\x01\x01\0\x02", true).is_empty());
     }
 
     #[test]

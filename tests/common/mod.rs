@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use lynccap::capture::buffer::Buffer;
 use lynccap::capture::{CaptureFile, Inputs, Next, Source, secrets_in};
-use lynccap::crypto::{KeyStore, RsaKey};
+use lynccap::crypto::{Account, KeyStore, RsaKey};
 use lynccap::engine::{Engine, Options};
 use lynccap::model::{
     At, Counter, Direction, FlowKey, FrameNo, InputNo, Limits, LinkType, Message, Packet, PacketNo, PointNo, TcpEvent,
@@ -93,6 +93,13 @@ impl Keys {
     pub fn rsa_file(mut self, path: &Path) -> Self {
         let name = path.file_name().unwrap().to_str().unwrap();
         self.0.add_rsa(RsaKey::parse(&std::fs::read(path).unwrap(), None, name.into()).unwrap());
+        self
+    }
+
+    /// Adds the lines of a file of passwords.
+    pub fn accounts(mut self, name: &str, lines: &str) -> Self {
+        let account = |(index, line)| Account::parse(line, format!("line {} of {name}", index + 1).into()).unwrap();
+        self.0.add_accounts(name.into(), lines.lines().enumerate().map(account).collect());
         self
     }
 

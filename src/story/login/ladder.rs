@@ -4,7 +4,7 @@
 //! In: REGISTER requests and their answers. Out: rungs in their order. One Call-ID, CSeq counting up; the
 //! healthy number of 401 answers is one for Kerberos, two for NTLM and three for TLS-DSK.
 
-use crate::model::sip::{HeaderName, SipMessage, StartLine};
+use crate::model::sip::{Header, HeaderName, SipMessage, StartLine};
 use crate::model::{FlowKey, Span, Timestamp};
 use crate::story::login::exchange::Fact;
 use crate::story::row::{Mark, Row};
@@ -216,7 +216,7 @@ pub fn answer(row: &Row, message: &SipMessage, status: u16) -> Answer {
 pub fn registration(message: &SipMessage, epid: Option<&str>) -> Vec<Fact> {
     let named = |name: &str| message.header_named(name).map(|value| value.chars().take(LONGEST_VALUE).collect::<String>());
     let contacts: Vec<_> = message.headers().filter(|header| header.id == HeaderName::Contact).collect();
-    let own = contacts.iter().map(|header| &*header.value).find(|value| value.contains("gruu=")).unwrap_or_default();
+    let own = own_contact(message, &contacts).unwrap_or_default();
     let mut facts: Vec<Fact> = Vec::new();
     let mut say = |name, value: Option<String>| {
         facts.extend(value.filter(|value| !value.is_empty()).map(|value| (name, value)));
@@ -230,4 +230,13 @@ pub fn registration(message: &SipMessage, epid: Option<&str>) -> Vec<Fact> {
     say("keep_alive_s", named("ms-keep-alive").and_then(|value| parameter(&value, "timeout").map(str::to_owned)));
     say("allowed_events", named("Allow-Events"));
     facts
+}
+
+/// The contact of the endpoint that the answer is for: the one at the address that its own `Via` names, or the last.
+fn own_contact<'a>(message: &SipMessage, contacts: &'a [Header<'_>]) -> Option<&'a str> {
+    let via = message.header(HeaderName::Via).unwrap_or_default();
+    let sent_by = via.split(';').next().and_then(|head| head.split_whitespace().nth(1)).unwrap_or("?");
+    let values = contacts.iter().map(|header| &*header.value);
+    let own = values.clone().find(|value| address_uri(value).split_once(':').is_some_and(|(_, address)| address == sent_by));
+    own.or_else(|| values.last())
 }

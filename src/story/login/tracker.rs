@@ -18,16 +18,19 @@ use crate::model::watch::is_watched;
 use crate::model::{
     At, DecodeAs, Direction, FlowKey, Message, PointNo, Ports, Recent, Span, TcpEvent, Timestamp, TransportKind,
 };
+use crate::story::authentication::Token;
+use crate::story::authentication::signature::{Signature, Verdict};
 use crate::story::login::connection::Connection;
 use crate::story::login::exchange::{Exchange, MOST_NOTIFICATIONS};
 use crate::story::login::ladder::{self, Purpose, Rung};
 use crate::story::login::web::{self, Web};
 use crate::story::login::{
-    Deregistration, Login, MOST_CONNECTIONS, MOST_EXCHANGES, MOST_OF_A_STEP, MOST_RUNGS,
+    BadSignature, Deregistration, Login, MOST_CONNECTIONS, MOST_EXCHANGES, MOST_OF_A_STEP, MOST_OTHERS, MOST_RUNGS,
 };
 use crate::story::names::Origin;
 use crate::story::row::{Row, RowId};
 use crate::story::steps::{self, StepKind};
+use crate::wire::ntlm::Body;
 use crate::wire::sip::{address_uri, parameter};
 
 /// Which of the attempts that were begun.
@@ -375,7 +378,7 @@ impl Logins {
         }
         self.note(flow, row);
         let login = self.open.get_mut(&attempt)?;
-        login.signature(row);
+        login.authentication(row, message);
         let place = match (registers, message.is_request()) {
             (true, true) => Some(login.register(flow, row, message)),
             (true, false) => login.registered_answer(flow, row, message),
@@ -521,8 +524,44 @@ impl Login {
         self.web_purpose(host).is_some()
     }
 
-    /// Notes what the check of a message's signature says.
-    fn signature(&mut self, _row: &Row) {}
+    /// Notes what a message's token and signature say of who signs in.
+    fn authentication(&mut self, row: &Row, message: &SipMessage) {
+        let Some(said) = row.authentication.as_deref() else { return };
+        if let Some(signature) = &said.signature {
+            self.signature(row, message, signature);
+        }
+        match &said.token {
+            Some(Token::Ntlm(ntlm)) => {
+                if let Body::Authenticate(answer) = &ntlm.message.body {
+                    self.endpoint.account = Some((answer.account(), answer.workstation.clone()));
+                }
+            }
+            Some(Token::TlsDsk(flight)) => {
+                if let (Direction::Out, Some(own)) = (row.direction, &flight.certificate) {
+                    self.endpoint.certificate = Some((row.mark(), own.clone()));
+                }
+                if let Some(alert) = flight.messages.iter().find_map(|name| name.strip_prefix("alert ")) {
+                    self.endpoint.certificate_alert = Some((row.mark(), alert.to_owned()));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn signature(&mut self, row: &Row, message: &SipMessage, signature: &Signature) {
+        match signature.verdict {
+            Verdict::Right => self.good_signatures += 1,
+            // With a mistaken password no signature fits, which says nothing of the messages.
+            Verdict::Wrong if !signature.is_for_want_of_proof() && self.bad_signatures.len() < MOST_OTHERS => {
+                let who = if signature.signer == Direction::Out { "the client" } else { "the server" };
+                let number = message.cseq.map_or(0, |cseq| cseq.number);
+                let what = format!("{} (CSeq {number}) by {who}", message.method().unwrap_or_default());
+                self.bad_signatures.push(BadSignature { mark: row.mark(), what });
+                self.revision = self.revision.saturating_add(1);
+            }
+            _ => {}
+        }
+    }
 
     /// A REGISTER.
     fn register(&mut self, flow: &FlowKey, row: &Row, message: &SipMessage) -> StepKind {

@@ -1,0 +1,543 @@
+//! Authentication of SIP messages ([MS-SIPAE]): tokens opened, signatures verified.
+//!
+//! In: SIP messages in order, and keys. Out: for each with a challenge, credentials or a signature, what that
+//! says. Remembers security associations, bounded. Kerberos tokens are handed on as bytes.
+
+pub mod ntlm;
+pub mod signature;
+pub mod tls_dsk;
+
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
+use crate::crypto::KeyStore;
+use crate::model::sip::{HeaderName, SipMessage};
+use crate::model::tls::KeySource;
+use crate::model::{Direction, FlowKey, Limits, Recent};
+use crate::wire::auth::Auth;
+use crate::wire::ntlm as wire;
+use ntlm::{Keys, Ntlm, Proof};
+use signature::{Claim, Signature, Verdict};
+use tls_dsk::{Flight, Inner};
+
+/// Most challenges or credentials of a message that are looked at: servers know four schemes.
+const MOST_HEADERS: usize = 16;
+
+/// Characters by which the ids of associations are told apart: servers write 8 characters in `opaque`, clients up to 80 in
+/// Call-ID.
+const LONGEST_ID: usize = 256;
+
+/// Base64 with or without its padding.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+
+/// Parameters of a challenge or of credentials that matter to the story ([MS-SIPAE] §2.2).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// `realm`.
+    pub realm: Option<Box<str>>,
+    /// `targetname`: the server, or its service principal name.
+    pub target: Option<Box<str>>,
+    /// `version` of the protocol.
+    pub version: Option<u32>,
+    /// `opaque`: the server's name of the security association.
+    pub opaque: Option<Box<str>>,
+    /// `sts-uri`: where a certificate is to be had.
+    pub sts_uri: Option<Box<str>>,
+}
+
+impl Terms {
+    fn of(auth: &Auth<'_>) -> Self {
+        let text = |name| auth.parameter(name).filter(|value| !value.is_empty()).map(Box::from);
+        Self {
+            realm: text("realm"),
+            target: text("targetname"),
+            version: auth.parameter("version").and_then(|version| version.trim().parse().ok()),
+            opaque: text("opaque"),
+            sts_uri: text("sts-uri"),
+        }
+    }
+
+    fn weight(&self) -> usize {
+        let texts = [&self.realm, &self.target, &self.opaque, &self.sts_uri];
+        texts.into_iter().flatten().map(|text| text.len()).sum()
+    }
+}
+
+/// A scheme that a server offers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// `NTLM`, `Kerberos`, `TLS-DSK` …
+    pub scheme: Box<str>,
+    /// Its parameters.
+    pub terms: Terms,
+}
+
+/// What `gssapi-data` holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Token {
+    /// Nothing: the client asks for a challenge.
+    Empty,
+    /// A message of NTLM.
+    Ntlm(Box<Ntlm>),
+    /// Part of a TLS handshake.
+    TlsDsk(Box<Flight>),
+    /// Bytes of any other kind, such as Kerberos.
+    Other(Vec<u8>),
+    /// Something that cannot be read, for that reason.
+    Unreadable(Cow<'static, str>),
+}
+
+impl Token {
+    /// In one line.
+    pub fn line(&self) -> String {
+        match self {
+            Self::Empty => "empty".to_owned(),
+            Self::Ntlm(ntlm) if ntlm.proof == Some(Proof::DoesNotFit) => {
+                format!("{}, which does not prove the password given", ntlm.message.line())
+            }
+            Self::Ntlm(ntlm) => ntlm.message.line(),
+            Self::TlsDsk(flight) => flight.messages.join(", "),
+            Self::Other(bytes) => format!("{} bytes", bytes.len()),
+            Self::Unreadable(why) => why.to_string(),
+        }
+    }
+
+    /// About how many bytes of memory it takes.
+    fn weight(&self) -> usize {
+        match self {
+            Self::Ntlm(ntlm) => ntlm.message.weight(),
+            Self::TlsDsk(flight) => {
+                2048 + flight.messages.len() * 24 + flight.authorities.iter().map(String::len).sum::<usize>()
+            }
+            Self::Other(bytes) => bytes.len(),
+            Self::Empty | Self::Unreadable(_) => 0,
+        }
+    }
+}
+
+/// What a message says of authentication.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authentication {
+    /// The scheme in use; of several offered, the first.
+    pub scheme: Box<str>,
+    /// Its parameters.
+    pub terms: Terms,
+    /// Its token; `None` where the message has no `gssapi-data`.
+    pub token: Option<Token>,
+    /// All schemes that a 401 or 407 offers, in order.
+    pub offers: Vec<Offer>,
+    /// The signature of the message; `None` where it has none.
+    pub signature: Option<Signature>,
+}
+
+impl Authentication {
+    /// What it carries of the handshake inside TLS-DSK.
+    pub fn flight(&self) -> Option<&Flight> {
+        if let Some(Token::TlsDsk(flight)) = &self.token { Some(flight) } else { None }
+    }
+
+    /// The scheme in use, or all that are offered.
+    pub fn schemes(&self) -> Cow<'_, str> {
+        if self.offers.len() < 2 {
+            return Cow::Borrowed(&self.scheme);
+        }
+        self.offers.iter().map(|offer| &*offer.scheme).collect::<Vec<_>>().join(", ").into()
+    }
+
+    /// Whether the signature is wrong.
+    pub fn is_wrong(&self) -> bool {
+        self.signature.as_ref().is_some_and(|signature| signature.verdict == Verdict::Wrong)
+    }
+
+    /// About how many bytes of memory it takes.
+    pub fn weight(&self) -> usize {
+        let offers = self.offers.iter().map(|offer| size_of::<Offer>() + offer.scheme.len() + offer.terms.weight());
+        let token = self.token.as_ref().map_or(0, Token::weight);
+        size_of::<Self>() + self.scheme.len() + self.terms.weight() + offers.sum::<usize>() + token
+    }
+}
+
+/// What a security association is found by.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Id {
+    /// Its name.
+    Opaque(Box<str>),
+    /// The Call-ID of its handshake, before the server names it.
+    Call(Box<str>),
+}
+
+type Key = (FlowKey, Scheme, Id);
+
+/// The schemes whose tokens are opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Scheme {
+    Ntlm,
+    TlsDsk,
+    Kerberos,
+    Other,
+}
+
+impl Scheme {
+    fn of(name: &str) -> Self {
+        let known = [("NTLM", Self::Ntlm), ("TLS-DSK", Self::TlsDsk), ("Kerberos", Self::Kerberos)];
+        known.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map_or(Self::Other, |(_, scheme)| scheme)
+    }
+}
+
+/// What is known of a security association.
+#[derive(Debug)]
+enum Kind {
+    Ntlm(ntlm::Association),
+    TlsDsk(Box<Inner>),
+}
+
+#[derive(Debug)]
+struct Association {
+    /// Version of the protocol, which not every message repeats.
+    version: Option<u32>,
+    kind: Kind,
+}
+
+impl Association {
+    const fn is_large(&self) -> bool {
+        matches!(&self.kind, Kind::TlsDsk(inner) if inner.is_large())
+    }
+}
+
+/// The security associations of a capture.
+#[derive(Debug)]
+pub struct Tracker {
+    /// Those whose handshake is under way: large, and few at one time.
+    handshakes: Recent<Key, Association>,
+    /// All others.
+    associations: Recent<Key, Association>,
+    proven: Vec<KeySource>,
+}
+
+/// A header with a challenge, credentials or a signature.
+struct Carried<'a> {
+    auth: Auth<'a>,
+    /// Who wrote it: `Out` the client, `In` the server. A request of the server has the server's, and the
+    /// client's response to it the client's.
+    writer: Direction,
+    is_challenge: bool,
+}
+
+impl Carried<'_> {
+    fn data(&self) -> Option<&str> {
+        self.auth.parameter("gssapi-data")
+    }
+
+    /// How much it says; of several headers the one that says most counts.
+    fn rank(&self) -> u8 {
+        match self.data() {
+            Some(data) if !data.is_empty() => 3,
+            _ if Claim::of(&self.auth, self.writer).is_some() => 2,
+            Some(_) => 1,
+            None => 0,
+        }
+    }
+}
+
+impl Tracker {
+    /// Knows no association.
+    pub fn new(limits: &Limits) -> Self {
+        Self {
+            // Twice as many may be held.
+            handshakes: Recent::new(limits.pending_bytes / (2 * tls_dsk::LARGEST)),
+            associations: Recent::new(limits.remembered),
+            proven: Vec::new(),
+        }
+    }
+
+    /// How many associations were forgotten.
+    pub const fn forgotten(&self) -> u64 {
+        self.handshakes.forgotten() + self.associations.forgotten()
+    }
+
+    /// Where the passwords stand that an answer proved.
+    pub fn take_proven(&mut self) -> Vec<KeySource> {
+        std::mem::take(&mut self.proven)
+    }
+
+    /// The TLS session inside TLS-DSK of that name.
+    pub fn inner(&self, flow: &FlowKey, opaque: &str) -> Option<&Inner> {
+        let key = (*flow, Scheme::TlsDsk, Id::Opaque(opaque.into()));
+        match &self.handshakes.peek(&key).or_else(|| self.associations.peek(&key))?.kind {
+            Kind::TlsDsk(inner) => Some(inner),
+            Kind::Ntlm(_) => None,
+        }
+    }
+
+    /// Takes a message; `None` where it has nothing to do with authentication.
+    pub fn message(&mut self, flow: &FlowKey, message: &SipMessage, keys: &KeyStore) -> Option<Authentication> {
+        let values = carriers(message);
+        let carried: Vec<Carried<'_>> = values.iter().filter_map(parse).collect();
+        // The first of those that say most.
+        let main = carried.iter().rev().max_by_key(|carried| carried.rank())?;
+        let offer =
+            |carried: &Carried<'_>| Offer { scheme: carried.auth.scheme.into(), terms: Terms::of(&carried.auth) };
+        let offers = carried.iter().filter(|carried| carried.is_challenge).map(offer).collect();
+        let Offer { scheme, terms } = offer(main);
+        let call_id = message.header(HeaderName::CallId).unwrap_or_default();
+        let mut place = Self::place(flow, Scheme::of(&scheme), &terms, &call_id);
+        let token = main.data().map(|data| self.token(&mut place, main.writer, data, keys));
+        let signature = Claim::of(&main.auth, main.writer).map(|claim| self.verify(&place, message, &claim, &terms));
+        Some(Authentication { scheme, terms, token, offers, signature })
+    }
+
+    /// Where the association of a message stands or would stand.
+    fn place(flow: &FlowKey, scheme: Scheme, terms: &Terms, call_id: &str) -> Place {
+        let call = (*flow, scheme, Id::Call(clip(call_id)));
+        let named = terms.opaque.as_ref().map(|opaque| (*flow, scheme, Id::Opaque(clip(opaque))));
+        Place { named: named.unwrap_or_else(|| call.clone()), call, version: terms.version }
+    }
+
+    fn token(&mut self, place: &mut Place, writer: Direction, data: &str, keys: &KeyStore) -> Token {
+        if data.is_empty() {
+            return Token::Empty;
+        }
+        let text: Cow<'_, str> = if data.contains(char::is_whitespace) {
+            data.split_whitespace().collect::<Vec<_>>().concat().into()
+        } else {
+            data.into()
+        };
+        let Ok(bytes) = BASE64.decode(text.as_bytes()) else {
+            return Token::Unreadable("gssapi-data that is no base64".into());
+        };
+        match place.named.1 {
+            Scheme::Ntlm => match wire::parse(&bytes) {
+                Some(message) => self.ntlm(place, message, &bytes, keys),
+                None => Token::Other(bytes),
+            },
+            Scheme::TlsDsk => {
+                let begins = writer == Direction::Out && tls_dsk::begins(&bytes);
+                let new = || Kind::TlsDsk(Box::default());
+                let mut association = self.take(place, begins, new);
+                let Kind::TlsDsk(inner) = &mut association.kind else { return Token::Other(bytes) };
+                let flight = inner.flight(writer, &bytes, keys);
+                self.keep(place, association);
+                Token::TlsDsk(Box::new(flight))
+            }
+            Scheme::Kerberos | Scheme::Other => Token::Other(bytes),
+        }
+    }
+
+    fn ntlm(&mut self, place: &Place, message: wire::Message, bytes: &[u8], keys: &KeyStore) -> Token {
+        let mut association = self.take(place, false, || Kind::Ntlm(ntlm::Association::default()));
+        let Kind::Ntlm(exchange) = &mut association.kind else { return Token::Other(bytes.to_vec()) };
+        let ntlm = exchange.message(message, bytes, keys);
+        if let Some(Proof::Fits(source)) = &ntlm.proof
+            && !self.proven.contains(source)
+        {
+            self.proven.push(source.clone());
+        }
+        self.keep(place, association);
+        Token::Ntlm(Box::new(ntlm))
+    }
+
+    /// Takes an association out to be changed, or a new one where there is none or a new one `begins`. The
+    /// one that the Call-ID stood for gets its name.
+    fn take(&mut self, place: &Place, begins: bool, new: impl FnOnce() -> Kind) -> Association {
+        let mut found = None;
+        for key in [&place.named, &place.call] {
+            found = found.or_else(|| self.handshakes.remove(key)).or_else(|| self.associations.remove(key));
+        }
+        let version = place.version.or(found.as_ref().and_then(|found| found.version));
+        match found.filter(|_| !begins) {
+            Some(found) => Association { version, ..found },
+            None => Association { version, kind: new() },
+        }
+    }
+
+    fn keep(&mut self, place: &Place, association: Association) {
+        let map = if association.is_large() { &mut self.handshakes } else { &mut self.associations };
+        map.insert(place.named.clone(), association);
+    }
+
+    /// The association of a signed message, which counts as used.
+    fn find(&mut self, place: &Place) -> Option<&mut Association> {
+        let key = [&place.named, &place.call]
+            .into_iter()
+            .find(|key| self.associations.peek(*key).is_some() || self.handshakes.peek(*key).is_some())?;
+        if self.associations.peek(key).is_some() {
+            self.associations.get_mut(key)
+        } else {
+            self.handshakes.get_mut(key)
+        }
+    }
+
+    fn verify(&mut self, place: &Place, message: &SipMessage, claim: &Claim<'_>, terms: &Terms) -> Signature {
+        let scheme = place.named.1;
+        let algorithm = match scheme {
+            Scheme::Ntlm => signature::NTLM,
+            Scheme::TlsDsk => claim.tls_dsk_algorithm(),
+            Scheme::Kerberos => "GSS_GetMIC",
+            Scheme::Other => "unknown",
+        };
+        let not_checkable = |why: Cow<'static, str>| claim.verdict(Verdict::NotCheckable(why), algorithm);
+        match scheme {
+            Scheme::Kerberos => return not_checkable("Kerberos signatures need the session key".into()),
+            Scheme::Other => return not_checkable("signatures of this scheme are not checked".into()),
+            Scheme::Ntlm | Scheme::TlsDsk => {}
+        }
+        let Some(association) = self.find(place) else {
+            return not_checkable("the handshake of its security association is not in the capture".into());
+        };
+        association.version = terms.version.or(association.version);
+        // TLS-DSK came with version 4; where NTLM names no version, it is that of LCS 2005.
+        let version = association.version.unwrap_or(if scheme == Scheme::TlsDsk { 4 } else { 2 });
+        let buffer = || signature::buffer(message, claim, version);
+        match &association.kind {
+            Kind::TlsDsk(inner) => match &inner.keys {
+                Some(keys) => claim.check_tls_dsk(&buffer(), keys),
+                None => not_checkable("no key for the TLS inside TLS-DSK".into()),
+            },
+            Kind::Ntlm(exchange) => match &exchange.keys {
+                Keys::Known(keys) => claim.check_ntlm(&buffer(), keys),
+                Keys::Unknown(why) => not_checkable(why.clone()),
+                Keys::DoNotFit => Signature {
+                    why: Some(signature::NO_PROOF.into()),
+                    ..claim.verdict(Verdict::Wrong, algorithm)
+                },
+            },
+        }
+    }
+}
+
+/// The beginning of an id, so that ids that are kept are small.
+fn clip(id: &str) -> Box<str> {
+    id.chars().take(LONGEST_ID).collect()
+}
+
+/// Where an association stands.
+struct Place {
+    /// By its name, where it has one.
+    named: Key,
+    /// By its Call-ID.
+    call: Key,
+    version: Option<u32>,
+}
+
+/// Values of the headers that carry challenges, credentials and signatures, with what they are.
+fn carriers(message: &SipMessage) -> Vec<(Cow<'_, str>, Direction, bool)> {
+    use HeaderName as H;
+    let kind = |header: &crate::model::sip::Header<'_>| match header.id {
+        H::Authorization | H::ProxyAuthorization => Some((Direction::Out, false)),
+        H::WwwAuthenticate | H::ProxyAuthenticate => Some((Direction::In, true)),
+        H::AuthenticationInfo => Some((Direction::In, false)),
+        H::Other if header.name.eq_ignore_ascii_case("Proxy-Authentication-Info") => Some((Direction::In, false)),
+        _ => None,
+    };
+    let found = message.headers().filter_map(|header| {
+        let (writer, is_challenge) = kind(&header)?;
+        Some((header.value, writer, is_challenge))
+    });
+    found.take(MOST_HEADERS).collect()
+}
+
+fn parse<'a>((value, writer, is_challenge): &'a (Cow<'_, str>, Direction, bool)) -> Option<Carried<'a>> {
+    Some(Carried { auth: Auth::parse(value)?, writer: *writer, is_challenge: *is_challenge })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::sip::Carrier;
+    use crate::model::{PacketNo, PointNo, TransportKind};
+    use crate::wire::sip;
+
+    fn message(text: &str) -> SipMessage {
+        let text = format!("{text}\r\nCall-ID: c\r\n\r\n");
+        let head = sip::parse_head(text.as_bytes()).unwrap();
+        sip::message(text.as_bytes().into(), text.len(), head, Carrier::Tcp, true)
+    }
+
+    fn flow() -> FlowKey {
+        let end = |port| ([10, 0, 0, 1], port).into();
+        let (point, opened) = (PointNo(0), PacketNo::FIRST);
+        FlowKey { point, transport: TransportKind::Tcp, client: end(9), server: end(5060), opened }
+    }
+
+    fn told(text: &str) -> Option<Authentication> {
+        Tracker::new(&Limits::default()).message(&flow(), &message(text), &KeyStore::default())
+    }
+
+    #[track_caller]
+    fn check(text: &str, scheme: &str, token: Option<&str>, signature: Option<&str>) {
+        let told = told(text).unwrap();
+        assert_eq!(told.schemes(), scheme);
+        assert_eq!(told.token.as_ref().map(Token::line).as_deref(), token);
+        assert_eq!(told.signature.map(|signature| signature.verdict.to_string()).as_deref(), signature);
+        assert!(told.offers.len() <= MOST_HEADERS);
+    }
+
+    #[test]
+    fn what_headers_say() {
+        let request = "REGISTER sip:a SIP/2.0\r\n";
+        let answer = "SIP/2.0 401 Unauthorized\r\n";
+        assert!(told(&format!("{request}X: y")).is_none());
+        check(&format!("{request}Authorization: NTLM gssapi-data=\"\""), "NTLM", Some("empty"), None);
+        check(
+            &format!("{request}Proxy-Authorization: Kerberos gssapi-data=\"YII\""),
+            "Kerberos",
+            Some("2 bytes"),
+            None,
+        );
+        let bad = "gssapi-data that is no base64";
+        check(&format!("{request}Authorization: NTLM gssapi-data=\"!\""), "NTLM", Some(bad), None);
+        check(&format!("{request}Authorization: NTLM gssapi-data=\"YIIB\""), "NTLM", Some("3 bytes"), None);
+        let folded = "Authorization: ntlm gssapi-data=\"TlRMTVNT\r\n  UAAJAAAA\"";
+        check(&format!("{request}{folded}"), "ntlm", Some("message of type 9"), None);
+        let offers =
+            "WWW-Authenticate: NTLM realm=\"r\"\r\nWWW-Authenticate: TLS-DSK sts-uri=\"https://s/\", version=4";
+        check(&format!("{answer}{offers}"), "NTLM, TLS-DSK", None, None);
+        assert_eq!(told(&format!("{answer}{offers}")).unwrap().offers[1].terms.sts_uri.as_deref(), Some("https://s/"));
+        check(
+            &format!("{answer}{}", "WWW-Authenticate: X\r\n".repeat(40).trim_end()),
+            &["X"; 16].join(", "),
+            None,
+            None,
+        );
+        let missing = "not checkable: the handshake of its security association is not in the capture";
+        check(&format!("{request}Authorization: TLS-DSK response=\"00\""), "TLS-DSK", None, Some(missing));
+        let kerberos = "not checkable: Kerberos signatures need the session key";
+        check(&format!("{answer}Proxy-Authentication-Info: Kerberos rspauth=\"00\""), "Kerberos", None, Some(kerberos));
+        let other = "not checkable: signatures of this scheme are not checked";
+        check(&format!("{request}Authorization: Digest response=\"00\""), "Digest", None, Some(other));
+        // The header that says most counts.
+        let two = "Authorization: Digest a=b\r\nProxy-Authorization: Kerberos response=\"00\"";
+        check(&format!("{request}{two}"), "Kerberos", None, Some(kerberos));
+    }
+
+    #[test]
+    fn associations_are_bounded() {
+        let limits = Limits::within(4 << 20);
+        let mut tracker = Tracker::new(&limits);
+        let hello = "FgMBAAQBAAAA"; // a record with an empty client hello
+        let challenge = "TlRMTVNTUAACAAAAAAAAAAAAAAAAAAAAAQIDBAUGBwg=";
+        let long = "é".repeat(1000);
+        for number in 0..5000 {
+            for (scheme, data) in [("TLS-DSK", hello), ("NTLM", challenge)] {
+                let text = format!(
+                    "REGISTER sip:a SIP/2.0\r\nAuthorization: {scheme} opaque=\"{number}{long}\", gssapi-data=\"{data}\""
+                );
+                let told = tracker.message(&flow(), &message(&text), &KeyStore::default()).unwrap();
+                assert!(matches!(told.token, Some(Token::TlsDsk(_) | Token::Ntlm(_))), "{told:?}");
+            }
+        }
+        assert!(tracker.handshakes.len() * tls_dsk::LARGEST <= limits.pending_bytes.max(2 * tls_dsk::LARGEST));
+        assert!(tracker.associations.len() <= 2 * limits.remembered);
+        assert!(tracker.forgotten() > 0);
+        let mut ids = tracker.associations.drain().map(|((.., id), _)| id);
+        assert!(ids.all(|id| matches!(id, Id::Opaque(opaque) if opaque.chars().count() == LONGEST_ID)));
+    }
+}
