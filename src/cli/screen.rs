@@ -235,7 +235,8 @@ impl Screen {
         }
         if told.more > 0 {
             writeln!(self.out)?;
-            let failed = if told.more_failed > 0 { format!(", {} of them failed", told.more_failed) } else { String::new() };
+            let failed =
+                if told.more_failed > 0 { format!(", {} of them failed", told.more_failed) } else { String::new() };
             self.line("", &format!("{} more sign-ins{failed}; --json has them all", told.more))?;
         }
         Ok(())
@@ -292,7 +293,10 @@ impl Screen {
         }
         if let Some(slowest) = login.slowest() {
             let row = login.row_number(slowest.mark).map(|row| format!(", row {row}")).unwrap_or_default();
-            self.line("", &format!("slowest: {} in {} ({}{row})", slowest.what, slowest.kind.id(), duration(slowest.took)))?;
+            self.line(
+                "",
+                &format!("slowest: {} in {} ({}{row})", slowest.what, slowest.kind.id(), duration(slowest.took)),
+            )?;
         }
         Ok(())
     }

@@ -13,9 +13,9 @@ use crate::cli::run::Run;
 use crate::cli::token;
 use crate::cli::{Failure, Outcome};
 use crate::export::rfc3339;
-use crate::model::{FlowKey, Message};
 use crate::model::dns::{DnsMessage, Record};
 use crate::model::sip::SipMessage;
+use crate::model::{FlowKey, Message};
 use crate::story::Row;
 use crate::story::authentication::Authentication;
 use crate::story::fields::{FIELDS, Value};
@@ -100,7 +100,8 @@ impl Exchange {
 fn later_partner(run: &mut Run, request: &Exchange) -> Option<Row> {
     for _ in 0..MOST_REQUESTS {
         let row = run.next_row()?;
-        let is_final = matches!(&row.message, Message::Sip(message) if message.status().is_some_and(|status| status >= 200));
+        let is_final =
+            matches!(&row.message, Message::Sip(message) if message.status().is_some_and(|status| status >= 200));
         if is_final && Exchange::of(&row).is_some_and(|answer| request.is_partner(&answer)) {
             return Some(row);
         }
@@ -156,8 +157,21 @@ const GROUPS: [(&str, &[&str]); 6] = [
     ("routing", &["via", "route", "record-route", "max-forwards", "path", "ms-", "x-ms-"]),
     ("dialog", &["from", "to", "call-id", "cseq", "contact", "expires", "event", "subscription-state"]),
     ("who", &["user-agent", "server", "p-asserted-identity", "p-preferred-identity", "date"]),
-    ("proof", &["authorization", "proxy-authorization", "www-authenticate", "proxy-authenticate", "authentication-info", "proxy-authentication-info"]),
-    ("trouble", &["ms-diagnostics", "ms-diagnostics-public", "ms-client-diagnostics", "warning", "retry-after", "reason"]),
+    (
+        "proof",
+        &[
+            "authorization",
+            "proxy-authorization",
+            "www-authenticate",
+            "proxy-authenticate",
+            "authentication-info",
+            "proxy-authentication-info",
+        ],
+    ),
+    (
+        "trouble",
+        &["ms-diagnostics", "ms-diagnostics-public", "ms-client-diagnostics", "warning", "retry-after", "reason"],
+    ),
     ("abilities", &["allow", "allow-events", "supported", "require", "proxy-require", "accept", "unsupported"]),
 ];
 
@@ -165,7 +179,9 @@ const GROUPS: [(&str, &[&str]); 6] = [
 fn group(name: &str) -> usize {
     let name = name.to_ascii_lowercase();
     let exact = GROUPS.iter().position(|(_, names)| names.contains(&name.as_str()));
-    let begins = || GROUPS.iter().position(|(_, names)| names.iter().any(|known| known.ends_with('-') && name.starts_with(known)));
+    let begins = || {
+        GROUPS.iter().position(|(_, names)| names.iter().any(|known| known.ends_with('-') && name.starts_with(known)))
+    };
     exact.or_else(begins).unwrap_or(GROUPS.len())
 }
 
@@ -178,7 +194,13 @@ fn sip(message: &SipMessage, out: &mut impl io::Write) -> io::Result<()> {
     for index in 0..=GROUPS.len() {
         let mut label = GROUPS.get(index).map_or("other", |(label, _)| label);
         for header in message.headers().filter(|header| group(&header.name) == index) {
-            writeln!(out, "{BOLD}{:<10}{BOLD:#} {}: {}", std::mem::take(&mut label), visible(&header.name), visible(&header.value))?;
+            writeln!(
+                out,
+                "{BOLD}{:<10}{BOLD:#} {}: {}",
+                std::mem::take(&mut label),
+                visible(&header.name),
+                visible(&header.value)
+            )?;
         }
     }
     writeln!(out)?;

@@ -15,7 +15,8 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
-    let rungs: Vec<_> = login.ladder.iter().filter(|rung| rung.purpose == Purpose::SignIn && rung.is_challenged()).collect();
+    let rungs: Vec<_> =
+        login.ladder.iter().filter(|rung| rung.purpose == Purpose::SignIn && rung.is_challenged()).collect();
     let split = rungs.iter().zip(rungs.iter().skip(1)).find_map(|(one, other)| {
         let (first, second) = (one.answer.as_ref()?, other.answer.as_ref()?);
         // A redirect, or a new connection of the client's own, begins a ladder of its own.
@@ -24,16 +25,24 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
         }
         let (before, after) = (target(first, other), target(second, other));
         let targets = before.zip(after).filter(|(before, after)| !before.eq_ignore_ascii_case(after));
-        let ids = first.received_cid.as_deref().zip(second.received_cid.as_deref()).filter(|(before, after)| before != after);
+        let ids =
+            first.received_cid.as_deref().zip(second.received_cid.as_deref()).filter(|(before, after)| before != after);
         let (name, (before, after)) = match (targets, ids) {
             (Some(pair), _) => ("targetname", pair),
             (None, Some(pair)) => ("ms-received-cid", pair),
             (None, None) => return None,
         };
-        Some((vec![first.mark, second.mark], format!("{name} changes from {before} to {after} between two challenges on one connection")))
+        Some((
+            vec![first.mark, second.mark],
+            format!("{name} changes from {before} to {after} between two challenges on one connection"),
+        ))
     })?;
     let (evidence, what) = split;
-    Some(if login.registered.is_some() { Finding::warning(login, rule, what, evidence) } else { Finding::error(login, rule, what, evidence) })
+    Some(if login.registered.is_some() {
+        Finding::warning(login, rule, what, evidence)
+    } else {
+        Finding::error(login, rule, what, evidence)
+    })
 }
 
 /// Who is to be convinced by the scheme that the client chose.

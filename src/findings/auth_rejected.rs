@@ -20,7 +20,10 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
     let last = login.ladder.iter().rev().find(|rung| rung.is_challenged() && rung.proves())?;
     let answer = last.answer.as_ref()?;
     // The server goes on with the handshake: what is missing is the client's next step.
-    let unfinished = answer.offered.iter().any(|scheme| Some(scheme.name.as_str()) == login.scheme() && scheme.token.is_some_and(|length| length > 0));
+    let unfinished = answer
+        .offered
+        .iter()
+        .any(|scheme| Some(scheme.name.as_str()) == login.scheme() && scheme.token.is_some_and(|length| length > 0));
     if unfinished {
         return None;
     }
@@ -28,8 +31,14 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
     let scheme = login.scheme().unwrap_or("the scheme chosen");
     let user = login.user.as_deref().unwrap_or("the user");
     let account = login.endpoint.account.as_ref().map(|(account, _)| format!(" (as {account})")).unwrap_or_default();
-    let said = answer.diagnostics.first().map(|_| format!("; the server says {}", answer.describe())).unwrap_or_default();
+    let said =
+        answer.diagnostics.first().map(|_| format!("; the server says {}", answer.describe())).unwrap_or_default();
     let what = format!("{challenges} challenges, the last one after {user}{account} had answered with {scheme}{said}");
-    let evidence = login.ladder.iter().filter(|rung| rung.is_challenged() && rung.proves()).filter_map(|rung| Some(rung.answer.as_ref()?.mark)).collect();
+    let evidence = login
+        .ladder
+        .iter()
+        .filter(|rung| rung.is_challenged() && rung.proves())
+        .filter_map(|rung| Some(rung.answer.as_ref()?.mark))
+        .collect();
     Some(Finding::error(login, rule, what, evidence))
 }

@@ -17,12 +17,19 @@ pub static RULE: Rule = Rule {
 fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
     login.registered?;
     let behind = [StepKind::Contacts, StepKind::Provisioning, StepKind::OwnPresence];
-    let failed: Vec<_> = login.exchanges.iter().filter(|exchange| {
-        exchange.kind.is_some_and(|kind| behind.contains(&kind)) && exchange.status().is_some_and(|status| status >= 500)
-    }).collect();
+    let failed: Vec<_> = login
+        .exchanges
+        .iter()
+        .filter(|exchange| {
+            exchange.kind.is_some_and(|kind| behind.contains(&kind))
+                && exchange.status().is_some_and(|status| status >= 500)
+        })
+        .collect();
     let last = failed.last()?;
     let kind = last.kind?;
-    let mended = login.of_step(kind).any(|exchange| exchange.outcome == StepOutcome::Ok && exchange.request.at.packet > last.request.at.packet);
+    let mended = login
+        .of_step(kind)
+        .any(|exchange| exchange.outcome == StepOutcome::Ok && exchange.request.at.packet > last.request.at.packet);
     let what = format!("{} ({}) is answered with {}", kind.title(), kind.id(), last.describe());
     let evidence = failed.iter().map(|exchange| exchange.mark()).collect();
     Some(if mended { Finding::note(login, rule, what, evidence) } else { Finding::error(login, rule, what, evidence) })

@@ -22,7 +22,12 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
     }
     if let Some((mark, alert)) = &login.endpoint.certificate_alert {
         let evidence = login.endpoint.certificate.iter().map(|(shown, _)| *shown).chain([*mark]).collect();
-        return Some(Finding::error(login, rule, format!("the TLS inside TLS-DSK ends with the alert {alert}"), evidence));
+        return Some(Finding::error(
+            login,
+            rule,
+            format!("the TLS inside TLS-DSK ends with the alert {alert}"),
+            evidence,
+        ));
     }
     let (shown, own) = login.endpoint.certificate.as_ref()?;
     let refused = login.ladder.iter().find_map(|rung| {

@@ -16,12 +16,20 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
-    let kinds = [StepKind::ConferencingCapabilities, StepKind::Conferences, StepKind::AddConference, StepKind::ConferenceKey];
+    let kinds =
+        [StepKind::ConferencingCapabilities, StepKind::Conferences, StepKind::AddConference, StepKind::ConferenceKey];
     let of_focus = |exchange: &&Exchange| exchange.kind.is_some_and(|kind| kinds.contains(&kind));
-    let failed: Vec<_> = login.exchanges.iter().filter(of_focus).filter(|exchange| exchange.outcome == StepOutcome::Failed && exchange.answer.is_some()).collect();
+    let failed: Vec<_> = login
+        .exchanges
+        .iter()
+        .filter(of_focus)
+        .filter(|exchange| exchange.outcome == StepOutcome::Failed && exchange.answer.is_some())
+        .collect();
     let last = failed.last()?;
     let kind = last.kind?;
-    let mended = login.of_step(kind).any(|exchange| exchange.outcome == StepOutcome::Ok && exchange.request.at.packet > last.request.at.packet);
+    let mended = login
+        .of_step(kind)
+        .any(|exchange| exchange.outcome == StepOutcome::Ok && exchange.request.at.packet > last.request.at.packet);
     let inside = if last.status().is_some_and(|status| status < 300) { ", with a failure inside" } else { "" };
     let what = format!("{} ({}) is answered with {}{inside}", kind.title(), kind.id(), last.describe());
     let evidence = failed.iter().map(|exchange| exchange.mark()).collect();

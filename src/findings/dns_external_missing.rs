@@ -15,7 +15,10 @@ pub static RULE: Rule = Rule {
 
 fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
     let service: Vec<_> = login.discovery.of(&["_sip._tls."]).collect();
-    let inside: Vec<_> = login.discovery.of(&["_sipinternaltls._tcp.", "_sipinternal._tcp.", "lyncdiscoverinternal.", "sipinternal."]).collect();
+    let inside: Vec<_> = login
+        .discovery
+        .of(&["_sipinternaltls._tcp.", "_sipinternal._tcp.", "lyncdiscoverinternal.", "sipinternal."])
+        .collect();
     let denied = !service.is_empty() && service.iter().chain(&inside).all(|asked| asked.is_denied());
     let guess = login.discovery.of(&["sip.", "sipexternal."]).find(|asked| asked.found)?;
     let last = login.connections.last()?;
@@ -23,7 +26,14 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
         return None;
     }
     let first = service.first()?;
-    let what = format!("SRV {}: {}; the client falls back on {} ({}), where it is not let in: {}", first.name, first.result(), guess.name, guess.result(), last.server());
+    let what = format!(
+        "SRV {}: {}; the client falls back on {} ({}), where it is not let in: {}",
+        first.name,
+        first.result(),
+        guess.name,
+        guess.result(),
+        last.server()
+    );
     let evidence = service.iter().filter_map(|asked| asked.answered).chain(guess.answered).chain([last.last]).collect();
     Some(Finding::error(login, rule, what, evidence))
 }

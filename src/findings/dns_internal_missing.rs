@@ -15,8 +15,10 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
-    let inside: Vec<_> = login.discovery.of(&["_sipinternaltls._tcp.", "lyncdiscoverinternal.", "sipinternal."]).collect();
-    let outside = login.discovery.of(&["_sip._tls.", "lyncdiscover.", "sip.", "sipexternal."]).find(|asked| asked.found)?;
+    let inside: Vec<_> =
+        login.discovery.of(&["_sipinternaltls._tcp.", "lyncdiscoverinternal.", "sipinternal."]).collect();
+    let outside =
+        login.discovery.of(&["_sip._tls.", "lyncdiscover.", "sip.", "sipexternal."]).find(|asked| asked.found)?;
     let denied = !inside.is_empty() && inside.iter().all(|asked| asked.is_denied());
     let last = login.connections.last()?;
     let blocked = last.failed.is_some() || last.silence_before_reset().is_some() && !last.has_messages();
@@ -25,14 +27,24 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
     }
     let what = format!(
         "only {} is answered ({}), a name for clients outside; {} cannot be reached, and the names for clients inside are denied",
-        outside.name, outside.result(), last.server()
+        outside.name,
+        outside.result(),
+        last.server()
     );
-    let evidence = inside.iter().filter_map(|asked| asked.answered).chain(outside.answered).chain(last.failed.map(|(mark, _)| mark));
+    let evidence = inside
+        .iter()
+        .filter_map(|asked| asked.answered)
+        .chain(outside.answered)
+        .chain(last.failed.map(|(mark, _)| mark));
     let evidence = evidence.collect();
     // Whether the client is inside: the server that answers speaks for the SIP domain, or the client tries its own
     // suffix, or resolver and client are both of a private range and the server is not.
     let resolver = inside.iter().flat_map(|asked| &asked.resolvers).any(|&address| is_private(address));
     let by_place = is_private(login.client) && resolver && !last.is_private();
     let is_inside = inside.iter().any(|asked| asked.authoritative) || by_place;
-    Some(if is_inside { Finding::error(login, rule, what, evidence) } else { Finding::warning(login, rule, what, evidence) })
+    Some(if is_inside {
+        Finding::error(login, rule, what, evidence)
+    } else {
+        Finding::warning(login, rule, what, evidence)
+    })
 }

@@ -14,7 +14,10 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
-    if !login.connections.is_empty() || !login.discovery.found_nothing() || login.discovery.list().all(|asked| !asked.is_denied()) {
+    if !login.connections.is_empty()
+        || !login.discovery.found_nothing()
+        || login.discovery.list().all(|asked| !asked.is_denied())
+    {
         return None;
     }
     let mut names: Vec<String> = Vec::new();

@@ -14,10 +14,22 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
-    let failed: Vec<_> = login.discovery.list().filter(|asked| asked.is_unresolved() && (asked.failures > 0 || asked.queries > 1)).collect();
+    let failed: Vec<_> = login
+        .discovery
+        .list()
+        .filter(|asked| asked.is_unresolved() && (asked.failures > 0 || asked.queries > 1))
+        .collect();
     let first = failed.first()?;
     let resolvers: Vec<String> = first.resolvers.iter().map(ToString::to_string).collect();
-    let what = format!("{} of {} look-ups failed, the first one {} {} at {}: {}", failed.len(), login.discovery.list().count(), first.rtype, first.name, resolvers.join(", "), first.result());
+    let what = format!(
+        "{} of {} look-ups failed, the first one {} {} at {}: {}",
+        failed.len(),
+        login.discovery.list().count(),
+        first.rtype,
+        first.name,
+        resolvers.join(", "),
+        first.result()
+    );
     let evidence = failed.iter().map(|asked| asked.answered.unwrap_or(asked.asked)).collect();
     let blocks = login.is_failed() && login.connections.is_empty();
     Some(if blocks { Finding::error(login, rule, what, evidence) } else { Finding::note(login, rule, what, evidence) })

@@ -17,18 +17,33 @@ pub static RULE: Rule = Rule {
 
 fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
     let domain = login.domain()?.to_ascii_lowercase();
-    let asked = login.discovery.list().find(|asked| asked.targets.iter().any(|target| place(&target.host, &domain) == Place::Outside));
-    let deeper = || login.discovery.list().find(|asked| asked.targets.iter().any(|target| place(&target.host, &domain) == Place::Deeper));
+    let asked = login
+        .discovery
+        .list()
+        .find(|asked| asked.targets.iter().any(|target| place(&target.host, &domain) == Place::Outside));
+    let deeper = || {
+        login
+            .discovery
+            .list()
+            .find(|asked| asked.targets.iter().any(|target| place(&target.host, &domain) == Place::Deeper))
+    };
     let evidence = |asked: &AskedName| vec![asked.answered.unwrap_or(asked.asked)];
     if let Some(asked) = asked {
         let target = asked.targets.iter().find(|target| place(&target.host, &domain) == Place::Outside)?;
         let what = format!("{} points to {}, which is not in {domain}", asked.name, target.host);
         let unused = login.is_failed() && !login.connections.iter().any(Connection::has_messages);
-        return Some(if unused { Finding::error(login, rule, what, evidence(asked)) } else { Finding::warning(login, rule, what, evidence(asked)) });
+        return Some(if unused {
+            Finding::error(login, rule, what, evidence(asked))
+        } else {
+            Finding::warning(login, rule, what, evidence(asked))
+        });
     }
     let asked = deeper()?;
     let target = asked.targets.iter().find(|target| place(&target.host, &domain) == Place::Deeper)?;
-    let what = format!("{} points to {}, more than one label below {domain}: strict naming may refuse it", asked.name, target.host);
+    let what = format!(
+        "{} points to {}, more than one label below {domain}: strict naming may refuse it",
+        asked.name, target.host
+    );
     Some(Finding::note(login, rule, what, evidence(asked)))
 }
 

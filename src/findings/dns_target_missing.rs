@@ -21,7 +21,18 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
             && asked.is_denied()
     })?;
     let pointer = names.iter().find(|asked| asked.targets.iter().any(|target| target.host == missing.name))?;
-    let what = format!("SRV {} points to {}, and {} {}: {}", pointer.name, missing.name, missing.rtype, missing.name, missing.result());
+    let what = format!(
+        "SRV {} points to {}, and {} {}: {}",
+        pointer.name,
+        missing.name,
+        missing.rtype,
+        missing.name,
+        missing.result()
+    );
     let evidence = pointer.answered.into_iter().chain(missing.answered).collect();
-    Some(if login.is_failed() { Finding::error(login, rule, what, evidence) } else { Finding::note(login, rule, what, evidence) })
+    Some(if login.is_failed() {
+        Finding::error(login, rule, what, evidence)
+    } else {
+        Finding::note(login, rule, what, evidence)
+    })
 }

@@ -22,5 +22,6 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
 
 /// Says that the next hop failed.
 pub(super) fn is_next_hop(answer: &Answer) -> bool {
-    answer.status == 504 || answer.status >= 500 && answer.has_id(|id| matches!(id, 1007 | 1008 | 1010 | 1014 | 1046 | 1047))
+    answer.status == 504
+        || answer.status >= 500 && answer.has_id(|id| matches!(id, 1007 | 1008 | 1010 | 1014 | 1046 | 1047))
 }

@@ -25,7 +25,8 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
     });
     let (connection, mark, idle) = dropped?;
     let announced = login.registration.iter().find(|(name, _)| *name == "keep_alive_s").map(|(_, seconds)| seconds);
-    let announced = announced.map(|seconds| format!("; the server asks for a keep-alive every {seconds} s")).unwrap_or_default();
+    let announced =
+        announced.map(|seconds| format!("; the server asks for a keep-alive every {seconds} s")).unwrap_or_default();
     let what = format!("{} was reset after {} of silence{announced}", connection.server(), duration(idle));
     let evidence = connection.last_message.map(|(mark, _)| mark).into_iter().chain([mark]).collect();
     Some(Finding::warning(login, rule, what, evidence))

@@ -22,7 +22,11 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
     let (_, name) = first.error.as_ref()?;
     let what = format!("the ticket for {} is refused: {name}", first.service);
     let evidence = refused.iter().map(|ticket| ticket.mark).collect();
-    Some(if login.registered.is_some() { Finding::warning(login, rule, what, evidence) } else { Finding::error(login, rule, what, evidence) })
+    Some(if login.registered.is_some() {
+        Finding::warning(login, rule, what, evidence)
+    } else {
+        Finding::error(login, rule, what, evidence)
+    })
 }
 
 fn is_refused(ticket: &Ticket) -> bool {

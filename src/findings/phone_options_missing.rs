@@ -27,5 +27,9 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
     };
     let what = format!("the phone asks for them, and the {} of the DHCP server lacks {missing}", answer.kind);
     let evidence = vec![asks.mark, answer.mark];
-    Some(if login.registered.is_some() { Finding::note(login, rule, what, evidence) } else { Finding::error(login, rule, what, evidence) })
+    Some(if login.registered.is_some() {
+        Finding::note(login, rule, what, evidence)
+    } else {
+        Finding::error(login, rule, what, evidence)
+    })
 }

@@ -18,12 +18,15 @@ pub static RULE: Rule = Rule {
 const LOOP: usize = 3;
 
 fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
-    let published: Vec<_> = login.exchanges.iter().filter(|exchange| {
-        matches!(exchange.kind, Some(StepKind::PublishState | StepKind::PublishDevice))
-    }).collect();
+    let published: Vec<_> = login
+        .exchanges
+        .iter()
+        .filter(|exchange| matches!(exchange.kind, Some(StepKind::PublishState | StepKind::PublishDevice)))
+        .collect();
     let conflicts: Vec<_> = published.iter().filter(|exchange| exchange.status() == Some(409)).collect();
     conflicts.first()?;
-    let in_a_row = published.iter().rev().take_while(|exchange| exchange.status().is_none_or(|status| status == 409)).count();
+    let in_a_row =
+        published.iter().rev().take_while(|exchange| exchange.status().is_none_or(|status| status == 409)).count();
     let evidence = conflicts.iter().map(|exchange| exchange.mark()).collect();
     let what = format!("{} of {} publications are answered with 409", conflicts.len(), published.len());
     let loops = conflicts.len() >= LOOP && in_a_row >= LOOP;

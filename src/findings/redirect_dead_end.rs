@@ -17,9 +17,12 @@ pub static RULE: Rule = Rule {
 fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
     let (mark, to) = login.redirect().filter(|_| login.is_failed())?;
     let host = host_of_sip(to).to_ascii_lowercase();
-    let after: Vec<_> = login.connections.iter().filter(|connection| connection.began.at.packet > mark.at.packet).collect();
+    let after: Vec<_> =
+        login.connections.iter().filter(|connection| connection.began.at.packet > mark.at.packet).collect();
     let denied = login.discovery.names.iter().filter(|asked| asked.name == host && asked.is_denied());
-    let (why, shown) = if let Some(answer) = login.rejection().filter(|answer| matches!(answer.status, 301 | 302 | 404 | 480 | 503 | 504)) {
+    let (why, shown) = if let Some(answer) =
+        login.rejection().filter(|answer| matches!(answer.status, 301 | 302 | 404 | 480 | 503 | 504))
+    {
         (format!("there the answer is {}", answer.describe()), answer.mark)
     } else if let Some((shown, _)) = after.last().and_then(|connection| connection.failed) {
         ("it cannot be reached".to_owned(), shown)

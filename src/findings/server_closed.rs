@@ -26,7 +26,10 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
     if open.is_none() && !silent || last.found_nothing_common().is_some() {
         return None;
     }
-    let asked = open.map_or_else(|| "without having said anything".to_owned(), |rung| format!("with REGISTER (CSeq {}) unanswered", rung.cseq));
+    let asked = open.map_or_else(
+        || "without having said anything".to_owned(),
+        |rung| format!("with REGISTER (CSeq {}) unanswered", rung.cseq),
+    );
     let what = format!("{} closes the connection {asked}", last.server());
     let evidence = open.map(|rung| rung.request).into_iter().chain([closed]).collect();
     Some(Finding::error(login, rule, what, evidence))

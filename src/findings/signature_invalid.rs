@@ -16,7 +16,11 @@ pub static RULE: Rule = Rule {
 fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
     let first = login.bad_signatures.first()?;
     let (wrong, right) = (login.bad_signatures.len(), login.good_signatures);
-    let what = format!("{wrong} of {} signatures that could be checked are wrong, the first one of {}", wrong as u64 + right, first.what);
+    let what = format!(
+        "{wrong} of {} signatures that could be checked are wrong, the first one of {}",
+        wrong as u64 + right,
+        first.what
+    );
     let evidence = login.bad_signatures.iter().map(|bad| bad.mark).collect();
     Some(Finding::error(login, rule, what, evidence))
 }

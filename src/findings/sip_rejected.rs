@@ -1,6 +1,9 @@
 //! # sip-rejected
 
-use crate::findings::{Check, Finding, Rule, client_version_blocked, edge_next_hop_failed, remote_access_denied, server_unavailable, user_not_found};
+use crate::findings::{
+    Check, Finding, Rule, client_version_blocked, edge_next_hop_failed, remote_access_denied, server_unavailable,
+    user_not_found,
+};
 use crate::story::login::Login;
 
 /// The rule.

@@ -16,7 +16,9 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
-    let hit = |connection: &&Connection| matches!(connection.failed, Some((_, TcpEvent::Unanswered { .. } | TcpEvent::Unreachable { .. })));
+    let hit = |connection: &&Connection| {
+        matches!(connection.failed, Some((_, TcpEvent::Unanswered { .. } | TcpEvent::Unreachable { .. })))
+    };
     // A server that was tried in vain is no fault where another one answered.
     let last = login.connections.last().filter(hit).filter(|_| login.is_failed())?;
     let what = format!("{} does not answer", last.server());

@@ -21,7 +21,8 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
         return None;
     }
     // Without keys nobody knows whether the client had signed in before.
-    let talked = last.tls.not_opened.is_some() && last.tls.data.is_some_and(|[client, server]| client > MUCH && server > MUCH);
+    let talked =
+        last.tls.not_opened.is_some() && last.tls.data.is_some_and(|[client, server]| client > MUCH && server > MUCH);
     let when = match (last.has_messages(), last.tls.secured, last.tls.hello) {
         (true, ..) => "between SIP messages",
         (false, Some(_), _) => "after TLS came up",
@@ -29,7 +30,11 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
         (false, None, None) => "before anything was sent",
     };
     let what = format!("{} resets the connection {when}", last.server());
-    Some(if talked { Finding::note(login, rule, what, vec![mark]) } else { Finding::error(login, rule, what, vec![mark]) })
+    Some(if talked {
+        Finding::note(login, rule, what, vec![mark])
+    } else {
+        Finding::error(login, rule, what, vec![mark])
+    })
 }
 
 /// Ciphertext of either side that is more than the ladder of a sign-in takes, in bytes.

@@ -23,8 +23,13 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
             _ => return None,
         };
         let what = format!("the certificate of {} ({}) {when}", connection.server(), own.subject);
-        let evidence: Vec<_> = std::iter::once(shown).chain(connection.tls.alerts.iter().map(|(mark, ..)| *mark)).collect();
+        let evidence: Vec<_> =
+            std::iter::once(shown).chain(connection.tls.alerts.iter().map(|(mark, ..)| *mark)).collect();
         let refused = connection.was_refused_by_client() && login.is_failed();
-        Some(if refused { Finding::error(login, rule, what, evidence) } else { Finding::warning(login, rule, what, evidence) })
+        Some(if refused {
+            Finding::error(login, rule, what, evidence)
+        } else {
+            Finding::warning(login, rule, what, evidence)
+        })
     })
 }

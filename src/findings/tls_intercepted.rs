@@ -18,9 +18,14 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
     let all = login.connections.iter().chain(login.web.iter().map(|web| &web.connection));
     let (connection, product) = all.into_iter().find_map(|connection| Some((connection, product(connection)?)))?;
     let own = connection.tls.certificate()?;
-    let what = format!("the certificate of {} is issued by {}, which looks like {product}", connection.server(), own.issuer);
+    let what =
+        format!("the certificate of {} is issued by {}, which looks like {product}", connection.server(), own.issuer);
     let evidence = connection.tls.shown.into_iter().chain(connection.ended.map(|(mark, _)| mark)).collect();
-    Some(if login.is_failed() { Finding::error(login, rule, what, evidence) } else { Finding::warning(login, rule, what, evidence) })
+    Some(if login.is_failed() {
+        Finding::error(login, rule, what, evidence)
+    } else {
+        Finding::warning(login, rule, what, evidence)
+    })
 }
 
 /// Words in an issuer's name by which products that open TLS give themselves away.

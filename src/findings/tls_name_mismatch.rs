@@ -22,7 +22,8 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
     let name = connection.checked_name()?;
     let names: Vec<&str> = names(own).take(MOST_NAMES).collect();
     let what = format!("the client connects to {name}; the certificate is for {}", names.join(", "));
-    let evidence = connection.tls.shown.into_iter().chain(connection.tls.alerts.iter().map(|(mark, ..)| *mark)).collect();
+    let evidence =
+        connection.tls.shown.into_iter().chain(connection.tls.alerts.iter().map(|(mark, ..)| *mark)).collect();
     let refused = connection.was_refused_by_client() && login.is_failed();
     Some(if refused { Finding::error(login, rule, what, evidence) } else { Finding::note(login, rule, what, evidence) })
 }

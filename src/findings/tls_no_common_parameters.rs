@@ -17,7 +17,8 @@ pub static RULE: Rule = Rule {
 fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
     let connection = login.connections.last().filter(|_| login.is_failed())?;
     let mark = connection.found_nothing_common()?;
-    let offered = connection.tls.offered.map(|version| format!("the client offers up to {version}; ")).unwrap_or_default();
+    let offered =
+        connection.tls.offered.map(|version| format!("the client offers up to {version}; ")).unwrap_or_default();
     let how = connection.tls.alerts.first().map_or_else(
         || "the server ends the connection on the hello".to_owned(),
         |(_, direction, alert)| {

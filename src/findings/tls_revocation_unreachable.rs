@@ -23,12 +23,19 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
         (mark.at.packet >= shown.at.packet).then_some((mark, how))
     });
     let denied = || {
-        let host = login.discovery.names.iter().find(|asked| asked.is_revocation(login) && !asked.found && asked.asked.at.packet > shown.at.packet)?;
+        let host = login
+            .discovery
+            .names
+            .iter()
+            .find(|asked| asked.is_revocation(login) && !asked.found && asked.asked.at.packet > shown.at.packet)?;
         Some((host.answered.unwrap_or(host.asked), format!("{} {}: {}", host.rtype, host.name, host.result())))
     };
     let (mark, how) = failed.or_else(denied)?;
     let refused = login.connections.iter().any(Connection::was_refused_by_client) && login.is_failed();
-    let waited = login.connection().and_then(|connection| connection.first_message).map(|first| first.at.time.since(shown.at.time));
+    let waited = login
+        .connection()
+        .and_then(|connection| connection.first_message)
+        .map(|first| first.at.time.since(shown.at.time));
     let slow = waited.is_some_and(|waited| waited.as_secs_f64() >= SLOW);
     let evidence = vec![shown, mark];
     Some(match (refused, slow) {

@@ -30,7 +30,10 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
             return Some(Finding::error(login, rule, what, vec![secured, end]));
         }
         let (pause, first) = pause.zip(connection.first_message).filter(|(pause, _)| pause.as_secs_f64() >= PAUSE)?;
-        let what = format!("{name} is not in {domain}; TLS came up, and the client waited {} before it went on", duration(pause));
+        let what = format!(
+            "{name} is not in {domain}; TLS came up, and the client waited {} before it went on",
+            duration(pause)
+        );
         Some(Finding::warning(login, rule, what, vec![secured, first]))
     })
 }

@@ -15,12 +15,21 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
-    let connection = login.connections.iter().rev().find(|connection| connection.was_refused_by_client()).filter(|_| login.is_failed())?;
+    let connection = login
+        .connections
+        .iter()
+        .rev()
+        .find(|connection| connection.was_refused_by_client())
+        .filter(|_| login.is_failed())?;
     // A better reason has a finding of its own.
     let explained = tls_name_mismatch::is_mismatch(connection)
         || tls_intercepted::product(connection).is_some()
         || connection.went_silent() && tls_trust_prompt::is_foreign(login, connection)
-        || connection.tls.shown.zip(connection.tls.certificate()).is_some_and(|(shown, own)| shown.at.time > own.not_after || shown.at.time < own.not_before);
+        || connection
+            .tls
+            .shown
+            .zip(connection.tls.certificate())
+            .is_some_and(|(shown, own)| shown.at.time > own.not_after || shown.at.time < own.not_before);
     if explained {
         return None;
     }
@@ -37,7 +46,10 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
         |(_, _, alert)| format!("the client sent the alert {} ({})", alert.name(), alert.meaning()),
     );
     let what = format!("{} showed {certificate}; {how}", connection.server());
-    let ends = alert.map(|(mark, ..)| *mark).or(connection.tls.close_notify.map(|(mark, _)| mark)).or(connection.ended.map(|(mark, _)| mark));
+    let ends = alert
+        .map(|(mark, ..)| *mark)
+        .or(connection.tls.close_notify.map(|(mark, _)| mark))
+        .or(connection.ended.map(|(mark, _)| mark));
     let evidence: Vec<_> = connection.tls.shown.into_iter().chain(ends).collect();
     let evidence = if evidence.is_empty() { vec![connection.last] } else { evidence };
     Some(Finding::error(login, rule, what, evidence))

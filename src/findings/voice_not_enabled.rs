@@ -15,7 +15,8 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
-    let refused: Vec<_> = login.of_step(StepKind::LocationProfile).filter(|exchange| exchange.status() == Some(403)).collect();
+    let refused: Vec<_> =
+        login.of_step(StepKind::LocationProfile).filter(|exchange| exchange.status() == Some(403)).collect();
     let first = refused.first()?;
     let what = format!("the location profile is answered with {}", first.describe());
     let evidence = refused.iter().map(|exchange| exchange.mark()).collect();

@@ -29,20 +29,31 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
     }
     let (mark, how) = by_web(login).or_else(|| by_name(login, &host))?;
     let what = format!("the server names {url}; {how}");
-    Some(if login.registered.is_some() { Finding::note(login, rule, what, vec![offer, mark]) } else { Finding::error(login, rule, what, vec![offer, mark]) })
+    Some(if login.registered.is_some() {
+        Finding::note(login, rule, what, vec![offer, mark])
+    } else {
+        Finding::error(login, rule, what, vec![offer, mark])
+    })
 }
 
 /// The connection or request that failed for good.
 fn by_web(login: &Login) -> Option<(Mark, String)> {
-    let of_certificate = |web: &&Web| matches!(web.purpose, Purpose::WebTicket | Purpose::Certificate | Purpose::Provisioning);
+    let of_certificate =
+        |web: &&Web| matches!(web.purpose, Purpose::WebTicket | Purpose::Certificate | Purpose::Provisioning);
     let webs: Vec<&Web> = login.web.iter().filter(of_certificate).collect();
-    let served = webs.iter().flat_map(|web| &web.calls).any(|call| call.purpose == Purpose::Certificate && call.status().is_some_and(|status| status < 300));
+    let served = webs
+        .iter()
+        .flat_map(|web| &web.calls)
+        .any(|call| call.purpose == Purpose::Certificate && call.status().is_some_and(|status| status < 300));
     if served {
         return None;
     }
-    let refused = |call: &&WebCall| call.purpose != Purpose::WebTicket && call.status().is_some_and(|status| status >= 400 && status != 401);
+    let refused = |call: &&WebCall| {
+        call.purpose != Purpose::WebTicket && call.status().is_some_and(|status| status >= 400 && status != 401)
+    };
     let call = webs.iter().flat_map(|web| &web.calls).filter(refused).last();
-    let answered = call.map(|call| (call.mark(), format!("{} is answered with {}", call.url, call.status().unwrap_or_default())));
+    let answered =
+        call.map(|call| (call.mark(), format!("{} is answered with {}", call.url, call.status().unwrap_or_default())));
     answered.or_else(|| webs.iter().rev().find_map(|web| web.failure()))
 }
 
@@ -50,6 +61,7 @@ fn by_web(login: &Login) -> Option<(Mark, String)> {
 fn by_name(login: &Login, host: &str) -> Option<(Mark, String)> {
     let mut asked = login.discovery.names.iter().filter(|asked| asked.name == host);
     let known = asked.clone().any(|asked| asked.found);
-    let asked = asked.find(|asked| !asked.found && (asked.answered.is_some() || asked.queries > 1)).filter(|_| !known)?;
+    let asked =
+        asked.find(|asked| !asked.found && (asked.answered.is_some() || asked.queries > 1)).filter(|_| !known)?;
     Some((asked.answered.unwrap_or(asked.asked), format!("{} {}: {}", asked.rtype, asked.name, asked.result())))
 }

@@ -18,13 +18,18 @@ pub static RULE: Rule = Rule {
 const HEALTHY: usize = 2;
 
 fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
-    let calls: Vec<_> = login.web.iter().flat_map(|web| &web.calls).filter(|call| call.purpose == Purpose::WebTicket).collect();
-    let served = calls.iter().any(|call| call.status().is_some_and(|status| status < 300) && call.fact("fault").is_none() && call.method == "POST");
+    let calls: Vec<_> =
+        login.web.iter().flat_map(|web| &web.calls).filter(|call| call.purpose == Purpose::WebTicket).collect();
+    let served = calls.iter().any(|call| {
+        call.status().is_some_and(|status| status < 300) && call.fact("fault").is_none() && call.method == "POST"
+    });
     if served {
         return None;
     }
     let challenges = calls.iter().filter(|call| call.status() == Some(401)).count();
-    let refused = calls.iter().rev().find(|call| call.status().is_some_and(|status| status >= 400 && status != 401) || call.fact("fault").is_some());
+    let refused = calls.iter().rev().find(|call| {
+        call.status().is_some_and(|status| status >= 400 && status != 401) || call.fact("fault").is_some()
+    });
     let (mark, how) = match refused {
         Some(call) => {
             let fault = call.fact("fault").map(|fault| format!(": {fault}")).unwrap_or_default();
@@ -36,6 +41,15 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
         }
         None => return None,
     };
-    let evidence = calls.iter().filter(|call| call.status().is_some_and(|status| status >= 400)).map(|call| call.mark()).chain([mark]).collect();
-    Some(if login.registered.is_some() { Finding::note(login, rule, how, evidence) } else { Finding::error(login, rule, how, evidence) })
+    let evidence = calls
+        .iter()
+        .filter(|call| call.status().is_some_and(|status| status >= 400))
+        .map(|call| call.mark())
+        .chain([mark])
+        .collect();
+    Some(if login.registered.is_some() {
+        Finding::note(login, rule, how, evidence)
+    } else {
+        Finding::error(login, rule, how, evidence)
+    })
 }

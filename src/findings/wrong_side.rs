@@ -38,7 +38,8 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
         Some((answer.mark, answer.describe()))
     };
     let (mark, what) = by_id().or(by_web).or_else(by_sip)?;
-    let refused = login.rejection().map(|answer| format!("; there the answer is {}", answer.describe())).unwrap_or_default();
+    let refused =
+        login.rejection().map(|answer| format!("; there the answer is {}", answer.describe())).unwrap_or_default();
     let evidence = std::iter::once(mark).chain(login.rejection().map(|answer| answer.mark)).collect();
     Some(Finding::error(login, rule, format!("{what}{refused}"), evidence))
 }

@@ -140,7 +140,8 @@ impl Names {
     /// Addresses that were answered for a name, by the newest answers; at most a few.
     pub fn addresses_of(&self, name: &str) -> Vec<IpAddr> {
         let newest = self.lookups.iter().rev().take(MOST_SEARCHED);
-        let answered = newest.filter(|lookup| lookup.owners.iter().any(|owner| **owner == *name) || *lookup.name == *name);
+        let answered =
+            newest.filter(|lookup| lookup.owners.iter().any(|owner| **owner == *name) || *lookup.name == *name);
         let mut addresses: Vec<IpAddr> = answered.flat_map(|lookup| lookup.addresses.iter().copied()).collect();
         addresses.truncate(MOST_RECORDS);
         addresses

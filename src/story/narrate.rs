@@ -57,12 +57,20 @@ fn dns(row: &Row, message: &DnsMessage) -> String {
     match (message.rcode, meaning) {
         (0, _) if srv.is_some() => {
             let records: Vec<String> = message.answers.iter().take(4).map(|record| record.data.to_string()).collect();
-            format!("There is such a record; priority, weight, port and host are {}. The client asks for the host's address next.", records.join(", "))
+            format!(
+                "There is such a record; priority, weight, port and host are {}. The client asks for the host's address next.",
+                records.join(", ")
+            )
         }
         (0, _) if !message.answers.is_empty() => "The name has an address; the client connects to it next.".to_owned(),
-        (0 | 3, Some(_)) => "There is no such record: the client goes on to the next name. That is no fault unless all names fail.".to_owned(),
+        (0 | 3, Some(_)) => {
+            "There is no such record: the client goes on to the next name. That is no fault unless all names fail."
+                .to_owned()
+        }
         (0 | 3, None) => "There is no such record.".to_owned(),
-        (2 | 5, _) => "The name server cannot or will not answer; the client tries another one, which takes time.".to_owned(),
+        (2 | 5, _) => {
+            "The name server cannot or will not answer; the client tries another one, which takes time.".to_owned()
+        }
         _ => row.note.map(str::to_owned).unwrap_or_default(),
     }
 }
@@ -72,16 +80,26 @@ fn tcp(row: &Row, event: TcpEvent) -> String {
     let by = match &row.origin {
         Some(Origin::LookedUp { service: Some(service), .. }) => format!(" that {service} led to"),
         Some(Origin::LookedUp { host, .. }) => format!(" that {host} led to"),
-        Some(Origin::NotLookedUp) => " that no look-up in the capture led to: it is configured, or known from before".to_owned(),
+        Some(Origin::NotLookedUp) => {
+            " that no look-up in the capture led to: it is configured, or known from before".to_owned()
+        }
         None => String::new(),
     };
     match event {
         TcpEvent::Open { .. } => format!("The client is connected to the server{by}, port {}.", flow.key.server.port()),
-        TcpEvent::Refused { .. } => "Nothing listens on that port: the service does not run, or the record names a wrong port or host.".to_owned(),
-        TcpEvent::Unanswered { .. } => "Nothing answers: a firewall drops the packets, or there is no such machine.".to_owned(),
+        TcpEvent::Refused { .. } => {
+            "Nothing listens on that port: the service does not run, or the record names a wrong port or host."
+                .to_owned()
+        }
+        TcpEvent::Unanswered { .. } => {
+            "Nothing answers: a firewall drops the packets, or there is no such machine.".to_owned()
+        }
         TcpEvent::Unreachable { .. } => "A router says that there is no way to the server.".to_owned(),
         TcpEvent::Reset { idle, .. } if idle.as_secs_f64() >= 25.0 => {
-            format!("The connection is cut after {} in which nothing was sent, as firewalls do with idle connections.", duration(idle))
+            format!(
+                "The connection is cut after {} in which nothing was sent, as firewalls do with idle connections.",
+                duration(idle)
+            )
         }
         TcpEvent::Reset { by: Direction::Out, .. } => "The client throws the connection away.".to_owned(),
         TcpEvent::Reset { .. } => "The server, or something on the way, throws the connection away.".to_owned(),
@@ -99,11 +117,15 @@ fn tls(row: &Row, event: &TlsEvent) -> String {
         TlsEvent::ServerHello(_) => "The server chooses version and suite.".to_owned(),
         TlsEvent::Certificate(chain) if row.direction == Direction::In => {
             let names = chain.first().map(|own| own.names.join(", ")).unwrap_or_default();
-            format!("The server says who it is; the client checks that the name it connected to is among {names}, that it trusts the issuer, and the dates.")
+            format!(
+                "The server says who it is; the client checks that the name it connected to is among {names}, that it trusts the issuer, and the dates."
+            )
         }
         TlsEvent::Certificate(_) => "The client says who it is by a certificate of its own.".to_owned(),
         TlsEvent::CertificateRequest => "The server asks for a certificate, as it does of other servers.".to_owned(),
-        TlsEvent::Established { .. } => "The connection is secured: from here on only who has the keys can read it.".to_owned(),
+        TlsEvent::Established { .. } => {
+            "The connection is secured: from here on only who has the keys can read it.".to_owned()
+        }
         TlsEvent::NotOpened(NotOpened::NoKeys { .. }) => "What follows cannot be read: no key was given.".to_owned(),
         TlsEvent::NotOpened(_) => "What follows cannot be read with the keys that were given.".to_owned(),
         TlsEvent::Alert(Some(alert)) if !alert.is_close_notify() => {
@@ -126,7 +148,9 @@ fn http(message: &HttpMessage) -> String {
     let said = steps::read_http(message).sentence;
     let begins = match &message.start {
         HttpStart::Request { .. } => format!("The client asks {what}."),
-        HttpStart::Response { status: 401, .. } => format!("{} asks for a proof; the client tries again with one.", capital(what)),
+        HttpStart::Response { status: 401, .. } => {
+            format!("{} asks for a proof; the client tries again with one.", capital(what))
+        }
         HttpStart::Response { status: 200..=299, .. } => format!("{} answers.", capital(what)),
         HttpStart::Response { status: 300..=399, .. } => format!("{} sends the client elsewhere.", capital(what)),
         HttpStart::Response { status, .. } => format!("{} refuses with {status}.", capital(what)),
@@ -175,7 +199,9 @@ fn register(row: &Row, message: &SipMessage) -> String {
     }
     let epid = parameter(&from, "epid").map(|epid| format!(" (epid {epid})")).unwrap_or_default();
     let Some(scheme) = scheme else {
-        return format!("The client asks the server to register an endpoint of {user}{epid}, CSeq {number}, without any proof yet.");
+        return format!(
+            "The client asks the server to register an endpoint of {user}{epid}, CSeq {number}, without any proof yet."
+        );
     };
     let (has_token, signed) = (scheme.parameter("gssapi-data").is_some(), scheme.parameter("response").is_some());
     let name = scheme.scheme;
@@ -196,8 +222,11 @@ fn registered(row: &Row, message: &SipMessage, status: u16) -> String {
         200..=299 if row.step == Some(StepKind::SignOut.id()) => "The server takes the sign-out.".to_owned(),
         200..=299 => welcome(message),
         301 | 302 => {
-            let to = message.header(HeaderName::Contact).map(|contact| address_uri(&contact).to_owned()).unwrap_or_default();
-            format!("The server sends the client to the user's home pool, {to}: as a Director does. The client connects there and begins anew.")
+            let to =
+                message.header(HeaderName::Contact).map(|contact| address_uri(&contact).to_owned()).unwrap_or_default();
+            format!(
+                "The server sends the client to the user's home pool, {to}: as a Director does. The client connects there and begins anew."
+            )
         }
         401 | 407 => challenge(row, message),
         403 => "The server knows who it is and refuses.".to_owned(),
@@ -208,7 +237,9 @@ fn registered(row: &Row, message: &SipMessage, status: u16) -> String {
 }
 
 fn challenge(row: &Row, message: &SipMessage) -> String {
-    let of = |header: &crate::model::sip::Header<'_>| matches!(header.id, HeaderName::WwwAuthenticate | HeaderName::ProxyAuthenticate);
+    let of = |header: &crate::model::sip::Header<'_>| {
+        matches!(header.id, HeaderName::WwwAuthenticate | HeaderName::ProxyAuthenticate)
+    };
     let schemes: Vec<Scheme> = message.headers().filter(of).filter_map(|header| Scheme::read(&header.value)).collect();
     if let Some(going_on) = schemes.iter().find(|scheme| scheme.goes_on()) {
         let flight = row.authentication.as_ref().and_then(|said| said.flight());
@@ -217,12 +248,22 @@ fn challenge(row: &Row, message: &SipMessage) -> String {
                     it ends its part of the handshake. Still a 401: the client has to ask once more, with a signature by those keys."
                 .to_owned();
         }
-        return format!("The server is not convinced yet; it goes on with {}{}. That is how the ladder goes, not a refusal.", going_on.name, token(row));
+        return format!(
+            "The server is not convinced yet; it goes on with {}{}. That is how the ladder goes, not a refusal.",
+            going_on.name,
+            token(row)
+        );
     }
     let mut text = "The server registers nobody without a proof, and says what it takes: ".to_owned();
     let each = schemes.iter().map(|scheme| {
-        let sts = if scheme.sts_uri.is_empty() { String::new() } else { format!(", certificates from {}", scheme.sts_uri) };
-        format!("{} (target {}, version {}{sts})", scheme.name, scheme.targetname, if scheme.version.is_empty() { "2" } else { &scheme.version })
+        let sts =
+            if scheme.sts_uri.is_empty() { String::new() } else { format!(", certificates from {}", scheme.sts_uri) };
+        format!(
+            "{} (target {}, version {}{sts})",
+            scheme.name,
+            scheme.targetname,
+            if scheme.version.is_empty() { "2" } else { &scheme.version }
+        )
     });
     let _ = write!(text, "{}.", each.collect::<Vec<_>>().join(", "));
     text
@@ -252,13 +293,19 @@ fn asks(kind: StepKind) -> &'static str {
         StepKind::LocationProfile => "The client asks for the default location profile: the dial plan of the user.",
         StepKind::Contacts => "The client asks for the user's contact list and for its changes.",
         StepKind::Provisioning => "The client asks for its settings (in-band provisioning).",
-        StepKind::OwnPresence => "The client asks for the user's own presence: categories, containers, subscribers and delegates.",
+        StepKind::OwnPresence => {
+            "The client asks for the user's own presence: categories, containers, subscribers and delegates."
+        }
         StepKind::ConferencingCapabilities => "The client asks the focus factory what conferencing offers.",
-        StepKind::PublishState => "The client publishes the state of this machine, by which others see whether the user is there.",
+        StepKind::PublishState => {
+            "The client publishes the state of this machine, by which others see whether the user is there."
+        }
         StepKind::PublishDevice => "The client publishes what this device can do.",
         StepKind::Conferences => "The client asks the focus factory for the user's own standing conference.",
         StepKind::AddConference => "The client has a standing conference made for the user.",
-        StepKind::ConferenceKey => "The client hands over a certificate and asks for the whole of its conference, secrets encrypted to it.",
+        StepKind::ConferenceKey => {
+            "The client hands over a certificate and asks for the whole of its conference, secrets encrypted to it."
+        }
         StepKind::Buddies => "The client asks for the presence of the contacts.",
         StepKind::MediaRelay => "The client asks for credentials of the A/V Edge.",
         _ => "",
@@ -275,7 +322,9 @@ fn request(row: &Row, message: &SipMessage, method: &str) -> String {
             let answer = if method == "BENOTIFY" { ", which is never answered" } else { "" };
             join(&format!("The server tells of a change ({}){answer}.", before_parameters(&event)), &said)
         }
-        "SUBSCRIBE" if row.note.is_none() && ends_subscription(message) => "The client ends the subscription.".to_owned(),
+        "SUBSCRIBE" if row.note.is_none() && ends_subscription(message) => {
+            "The client ends the subscription.".to_owned()
+        }
         _ => join(kind.map(asks).unwrap_or_default(), &said),
     }
 }
@@ -293,8 +342,12 @@ fn response(row: &Row, message: &SipMessage, status: u16) -> String {
         (200..=299, Some(StepKind::Compress)) => "The server agrees to compress, if it names LZ77-8K.",
         (200..=299, _) if said.is_empty() => "Done as asked.",
         (200..=299, _) => "",
-        (403, Some(StepKind::LocationProfile)) => "Refused: the user has no Enterprise Voice and so no dial plan. Expected, and harmless.",
-        (409, Some(StepKind::PublishState | StepKind::PublishDevice)) => "Another endpoint published first; the client does so again with the version that the answer tells.",
+        (403, Some(StepKind::LocationProfile)) => {
+            "Refused: the user has no Enterprise Voice and so no dial plan. Expected, and harmless."
+        }
+        (409, Some(StepKind::PublishState | StepKind::PublishDevice)) => {
+            "Another endpoint published first; the client does so again with the version that the answer tells."
+        }
         (480 | 500..=599, _) => "The service behind does not answer.",
         _ => "Refused.",
     };

@@ -218,9 +218,9 @@ pub fn read_http(_message: &HttpMessage) -> Reading {
 /// where it does not ([MS-SIPREGE] §3.1.5).
 pub fn deregistration(message: &SipMessage) -> Option<String> {
     let event = message.header(HeaderName::Event)?.to_ascii_lowercase();
-    let ends = message.header_named("subscription-state").is_some_and(|state| {
-        before_parameters(&state).eq_ignore_ascii_case("terminated")
-    });
+    let ends = message
+        .header_named("subscription-state")
+        .is_some_and(|state| before_parameters(&state).eq_ignore_ascii_case("terminated"));
     if !matches!(before_parameters(&event), "registration" | "registration-notify") {
         return None;
     }

@@ -404,10 +404,9 @@ impl Tracker {
             Kind::Ntlm(exchange) => match &exchange.keys {
                 Keys::Known(keys) => claim.check_ntlm(&buffer(), keys),
                 Keys::Unknown(why) => not_checkable(why.clone()),
-                Keys::DoNotFit => Signature {
-                    why: Some(signature::NO_PROOF.into()),
-                    ..claim.verdict(Verdict::Wrong, algorithm)
-                },
+                Keys::DoNotFit => {
+                    Signature { why: Some(signature::NO_PROOF.into()), ..claim.verdict(Verdict::Wrong, algorithm) }
+                }
             },
         }
     }

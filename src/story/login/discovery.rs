@@ -228,7 +228,9 @@ impl Discovery {
         let autodiscover = asked("lyncdiscover");
         let srv = self.list().any(|asked| asked.rtype == RecordType::SRV);
         Some(match (autodiscover, srv) {
-            (true, _) if asked("_sip._tcp.") => "autodiscover, then SRV records, also _sip._tcp: SIPE, or an old client",
+            (true, _) if asked("_sip._tcp.") => {
+                "autodiscover, then SRV records, also _sip._tcp: SIPE, or an old client"
+            }
             (true, true) => "autodiscover, then SRV records: Lync 2010 with updates, Lync 2013 or Skype for Business",
             (true, false) => "autodiscover only: a mobile or Store client, or one that found what it needed there",
             (false, true) if first.name.starts_with("_sip") => {

@@ -116,7 +116,8 @@ impl Exchange {
     pub fn describe(&self) -> String {
         let status = self.status().map_or_else(|| "no answer".to_owned(), |status| status.to_string());
         let fault = self.answered.iter().filter(|(name, _)| matches!(*name, "code" | "reason_code" | "fault"));
-        let said = self.diagnostics.iter().map(steps::describe).chain(fault.map(|(name, value)| format!("{name} {value}")));
+        let said =
+            self.diagnostics.iter().map(steps::describe).chain(fault.map(|(name, value)| format!("{name} {value}")));
         std::iter::once(status).chain(said).collect::<Vec<_>>().join("; ")
     }
 

@@ -92,7 +92,8 @@ impl Answer {
     pub fn describe(&self) -> String {
         let said = self.diagnostics.iter().map(steps::describe);
         let warning = self.warning.iter().map(|warning| format!("Warning: {warning}"));
-        let said: Vec<_> = std::iter::once(format!("{} {}", self.status, self.reason)).chain(said).chain(warning).collect();
+        let said: Vec<_> =
+            std::iter::once(format!("{} {}", self.status, self.reason)).chain(said).chain(warning).collect();
         said.join("; ")
     }
 
@@ -206,7 +207,10 @@ pub fn answer(row: &Row, message: &SipMessage, status: u16) -> Answer {
         diagnostics: steps::diagnostics(message),
         offered: challenges.filter_map(|header| Scheme::read(&header.value)).take(MOST_SCHEMES).collect(),
         date: message.header_named("Date").and_then(|value| date::parse(&value)),
-        contact: message.header(HeaderName::Contact).filter(|_| redirected).map(|contact| address_uri(&contact).to_owned()),
+        contact: message
+            .header(HeaderName::Contact)
+            .filter(|_| redirected)
+            .map(|contact| address_uri(&contact).to_owned()),
         received_cid: via.as_deref().and_then(|via| parameter(via, "ms-received-cid")).map(str::to_owned),
         warning: message.header_named("Warning").map(|warning| warning.chars().take(LONGEST_TEXT).collect()),
     }
@@ -214,7 +218,8 @@ pub fn answer(row: &Row, message: &SipMessage, status: u16) -> Answer {
 
 /// What the 200 says that registered: own contact, other endpoints, how long it holds, what may be asked for.
 pub fn registration(message: &SipMessage, epid: Option<&str>) -> Vec<Fact> {
-    let named = |name: &str| message.header_named(name).map(|value| value.chars().take(LONGEST_VALUE).collect::<String>());
+    let named =
+        |name: &str| message.header_named(name).map(|value| value.chars().take(LONGEST_VALUE).collect::<String>());
     let contacts: Vec<_> = message.headers().filter(|header| header.id == HeaderName::Contact).collect();
     let own = own_contact(message, &contacts).unwrap_or_default();
     let mut facts: Vec<Fact> = Vec::new();
@@ -237,6 +242,7 @@ fn own_contact<'a>(message: &SipMessage, contacts: &'a [Header<'_>]) -> Option<&
     let via = message.header(HeaderName::Via).unwrap_or_default();
     let sent_by = via.split(';').next().and_then(|head| head.split_whitespace().nth(1)).unwrap_or("?");
     let values = contacts.iter().map(|header| &*header.value);
-    let own = values.clone().find(|value| address_uri(value).split_once(':').is_some_and(|(_, address)| address == sent_by));
+    let own =
+        values.clone().find(|value| address_uri(value).split_once(':').is_some_and(|(_, address)| address == sent_by));
     own.or_else(|| values.last())
 }

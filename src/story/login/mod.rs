@@ -251,7 +251,8 @@ impl Login {
     fn asked_enough(&self) -> bool {
         let failed = self.discovery.names.iter().filter(|asked| !asked.found && asked.answered.is_some()).count();
         let unanswered = self.discovery.names.iter().filter(|asked| asked.answered.is_none() && asked.queries > 1);
-        failed + unanswered.count() >= 2 || self.discovery.names.iter().any(|asked| self.discovery.is_target(&asked.name))
+        failed + unanswered.count() >= 2
+            || self.discovery.names.iter().any(|asked| self.discovery.is_target(&asked.name))
     }
 
     /// The final refusal that stands at the end of the REGISTERs, where no registration followed.
@@ -300,7 +301,8 @@ impl Login {
 
     /// The connection that carried the registration, or else the last one with SIP, or the last one.
     pub fn connection(&self) -> Option<&Connection> {
-        let registered = self.ladder.iter().find(|rung| rung.answer.as_ref().map(|answer| answer.mark) == self.registered);
+        let registered =
+            self.ladder.iter().find(|rung| rung.answer.as_ref().map(|answer| answer.mark) == self.registered);
         let of_flow = |flow: FlowKey| self.connections.iter().find(|connection| connection.flow == flow);
         let by_ladder = registered.filter(|_| self.registered.is_some()).and_then(|rung| of_flow(rung.flow));
         let by_messages = || self.connections.iter().rev().find(|connection| connection.has_messages());
@@ -328,7 +330,9 @@ impl Login {
         let by = connection.service().or_else(|| connection.host());
         match (connection.flow.server.port(), by) {
             (443, _) => ("external", "SIP on port 443, as an Edge has it".to_owned()),
-            (Ports::SIP | Ports::SIPS, Some(name)) if name.starts_with("_sip._tls.") || name.starts_with("sipexternal.") => {
+            (Ports::SIP | Ports::SIPS, Some(name))
+                if name.starts_with("_sip._tls.") || name.starts_with("sipexternal.") =>
+            {
                 ("external", format!("the name {name} is for clients outside"))
             }
             (port @ (Ports::SIP | Ports::SIPS), _) => ("internal", format!("port {port}, as a pool has it")),

@@ -86,7 +86,8 @@ impl Login {
             _ => StepOutcome::Failed,
         };
         let used = self.connection().and_then(|connection| connection.service().or_else(|| connection.host()));
-        let results: Vec<String> = self.discovery.list().map(|asked| format!("{} {}: {}", asked.rtype, asked.name, asked.result())).collect();
+        let results: Vec<String> =
+            self.discovery.list().map(|asked| format!("{} {}: {}", asked.rtype, asked.name, asked.result())).collect();
         let step = LoginStep::new(StepKind::Discover, outcome, rows)?
             .with("domain", self.domain().map(str::to_owned))
             .with("names", results.join("; "))
@@ -101,12 +102,15 @@ impl Login {
         let list: Vec<_> = self.discovery.list().collect();
         let denied = list.iter().filter(|asked| asked.is_denied()).count();
         let asked = format!("{} of {} look-ups were denied", denied, list.len());
-        let autodiscover = self.web.iter().flat_map(|web| &web.calls).filter_map(|call| call.fact("sip_server")).next_back();
+        let autodiscover =
+            self.web.iter().flat_map(|web| &web.calls).filter_map(|call| call.fact("sip_server")).next_back();
         match (used, self.connections.is_empty()) {
             (_, false) if autodiscover.is_some() => {
                 format!("Autodiscover named the server {}.", autodiscover.unwrap_or_default())
             }
-            (Some(name), false) if list.is_empty() => format!("No look-up of discovery is in the capture; the client went to {name}."),
+            (Some(name), false) if list.is_empty() => {
+                format!("No look-up of discovery is in the capture; the client went to {name}.")
+            }
             (Some(name), false) => format!("{name} led to the server; {asked}{}.", self.say_waited()),
             (None, false) => "No look-up led to the server: it is configured, or known from before.".to_owned(),
             (_, true) if self.discovery.found_nothing() => {
@@ -119,7 +123,11 @@ impl Login {
 
     fn say_waited(&self) -> String {
         let waited = self.discovery.waited();
-        if waited.as_secs_f64() < 0.5 { String::new() } else { format!("; waiting for the name service took {}", duration(waited)) }
+        if waited.as_secs_f64() < 0.5 {
+            String::new()
+        } else {
+            format!("; waiting for the name service took {}", duration(waited))
+        }
     }
 
     fn connect(&self) -> Option<LoginStep> {
@@ -152,7 +160,10 @@ impl Login {
         let tls = &shown.tls;
         let rows = [tls.hello, tls.server_hello, tls.shown, tls.secured].into_iter().flatten();
         let rows = rows.chain(tls.alerts.iter().map(|(mark, ..)| *mark)).collect();
-        let outcome = if shown.was_refused_by_client() || shown.found_nothing_common().is_some() || !tls.alerts.is_empty() && tls.secured.is_none() {
+        let outcome = if shown.was_refused_by_client()
+            || shown.found_nothing_common().is_some()
+            || !tls.alerts.is_empty() && tls.secured.is_none()
+        {
             StepOutcome::Failed
         } else if tls.secured.is_some() {
             StepOutcome::Ok
@@ -177,8 +188,12 @@ impl Login {
     fn compress(&self) -> Option<LoginStep> {
         let asked = self.exchanges.iter().find(|exchange| exchange.method == "NEGOTIATE")?;
         let (outcome, says) = match asked.answer {
-            Some((_, 200..=299)) if self.compression_unread.is_none() => (StepOutcome::Ok, "Both sides compress from here on."),
-            Some((_, 200..=299)) => (StepOutcome::Info, "Both sides compress from here on; what follows could not be read."),
+            Some((_, 200..=299)) if self.compression_unread.is_none() => {
+                (StepOutcome::Ok, "Both sides compress from here on.")
+            }
+            Some((_, 200..=299)) => {
+                (StepOutcome::Info, "Both sides compress from here on; what follows could not be read.")
+            }
             Some(_) => (StepOutcome::Info, "The server does not compress; the client goes on without."),
             None => (StepOutcome::Unanswered, "The client asked for compression."),
         };
@@ -199,7 +214,8 @@ impl Login {
             300..=399 => StepOutcome::Info,
             _ => StepOutcome::Failed,
         });
-        let offered: Vec<String> = answer.map(|answer| answer.offered.iter().map(|scheme| scheme.name.clone()).collect()).unwrap_or_default();
+        let offered: Vec<String> =
+            answer.map(|answer| answer.offered.iter().map(|scheme| scheme.name.clone()).collect()).unwrap_or_default();
         let sts = answer.and_then(|answer| answer.offered.iter().find(|scheme| !scheme.sts_uri.is_empty()));
         let targets = answer.and_then(|answer| answer.offered.first()).map(|scheme| scheme.targetname.clone());
         let redirected = answer.and_then(|answer| answer.contact.clone());
@@ -207,10 +223,19 @@ impl Login {
             None => "The first REGISTER was not answered in the capture.".to_owned(),
             Some(answer) if !offered.is_empty() => {
                 let proof = if offered.len() > 1 { "one of " } else { "" };
-                format!("The server asks for a proof by {proof}{}, which is how a sign-in begins (CSeq {}, {}).", offered.join(", "), rungs.last().map_or(0, |rung| rung.cseq), answer.status)
+                format!(
+                    "The server asks for a proof by {proof}{}, which is how a sign-in begins (CSeq {}, {}).",
+                    offered.join(", "),
+                    rungs.last().map_or(0, |rung| rung.cseq),
+                    answer.status
+                )
             }
             Some(answer) if redirected.is_some() => {
-                format!("The server sends the client to {} ({}).", redirected.clone().unwrap_or_default(), answer.status)
+                format!(
+                    "The server sends the client to {} ({}).",
+                    redirected.clone().unwrap_or_default(),
+                    answer.status
+                )
             }
             Some(answer) => format!("The first REGISTER was answered with {}.", answer.describe()),
         };
@@ -267,7 +292,11 @@ impl Login {
             _ => String::new(),
         };
         let count = format!("{challenges} challenge{}", if challenges == 1 { "" } else { "s" });
-        let normal = if challenges == healthy { format!(", as many as {scheme} takes") } else { format!(" ({scheme} takes {healthy})") };
+        let normal = if challenges == healthy {
+            format!(", as many as {scheme} takes")
+        } else {
+            format!(" ({scheme} takes {healthy})")
+        };
         match outcome {
             StepOutcome::Ok => format!("The client proves itself by {scheme}{who}{with}: {count}{normal}."),
             StepOutcome::Failed => format!("The proof by {scheme}{who}{with} was not accepted: {count}{normal}."),
@@ -277,11 +306,13 @@ impl Login {
 
     fn register_step(&self) -> Option<LoginStep> {
         let rungs: Vec<&Rung> = self.ladder.iter().filter(|rung| rung.purpose != Purpose::SignOut).collect();
-        let answers = rungs.iter().filter_map(|rung| rung.answer.as_ref()).filter(|answer| !matches!(answer.status, 401 | 407));
+        let answers =
+            rungs.iter().filter_map(|rung| rung.answer.as_ref()).filter(|answer| !matches!(answer.status, 401 | 407));
         let last_unanswered = rungs.last().filter(|rung| rung.answer.is_none() && rung.step() == StepKind::Register);
         let finals: Vec<_> = answers.collect();
         let signed = rungs.iter().filter(|rung| rung.step() == StepKind::Register).map(|rung| rung.request);
-        let rows = signed.chain(finals.iter().map(|answer| answer.mark)).chain(self.deregistered.iter().map(|end| end.mark));
+        let rows =
+            signed.chain(finals.iter().map(|answer| answer.mark)).chain(self.deregistered.iter().map(|end| end.mark));
         let last = finals.last();
         let outcome = match last {
             _ if self.deregistered.is_some() => StepOutcome::Failed,
@@ -291,7 +322,8 @@ impl Login {
             None if last_unanswered.is_some() => StepOutcome::Unanswered,
             None => return None,
         };
-        let refreshes = rungs.iter().filter(|rung| rung.purpose == Purpose::Refresh && rung.status() == Some(200)).count();
+        let refreshes =
+            rungs.iter().filter(|rung| rung.purpose == Purpose::Refresh && rung.status() == Some(200)).count();
         let mut step = LoginStep::new(StepKind::Register, outcome, rows.collect())?
             .with("status", last.map(|answer| answer.status.to_string()))
             .with("redirected_to", self.redirect().map(|(_, to)| to.to_owned()))
@@ -307,30 +339,39 @@ impl Login {
     }
 
     fn say_registration(&self, refreshes: usize) -> String {
-        let fact = |name: &str| self.registration.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str());
+        let fact =
+            |name: &str| self.registration.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str());
         if let Some(end) = &self.deregistered {
             return format!("The server ended the registration: {}.", end.event);
         }
         if self.registered.is_none() {
             let said = self.rejection().map(|answer| format!("The server refuses: {}.", answer.describe()));
             let redirected = self.redirect().map(|(_, to)| format!("The server sends the client to {to}."));
-            return said.or(redirected).unwrap_or_else(|| "The registration was not answered in the capture.".to_owned());
+            return said
+                .or(redirected)
+                .unwrap_or_else(|| "The registration was not answered in the capture.".to_owned());
         }
         let expires = fact("expires_s").map(|seconds| format!(" for {seconds} s")).unwrap_or_default();
         let server = fact("server").map(|server| format!("; the server is {server}")).unwrap_or_default();
-        let others = fact("endpoints").filter(|&count| count != "1").map(|count| format!("; the user has {count} endpoints")).unwrap_or_default();
+        let others = fact("endpoints")
+            .filter(|&count| count != "1")
+            .map(|count| format!("; the user has {count} endpoints"))
+            .unwrap_or_default();
         let again = if refreshes > 0 { format!("; refreshed {refreshes} times") } else { String::new() };
         format!("The endpoint is registered{expires}{server}{others}{again}.")
     }
 
     fn web_step(&self, kind: StepKind) -> Option<LoginStep> {
         let of_kind = |web: &&Web| web.purpose.step() == Some(kind);
-        let calls: Vec<_> = self.web.iter().flat_map(|web| &web.calls).filter(|call| call.purpose.step() == Some(kind)).collect();
+        let calls: Vec<_> =
+            self.web.iter().flat_map(|web| &web.calls).filter(|call| call.purpose.step() == Some(kind)).collect();
         let closed: Vec<&Web> = self.web.iter().filter(of_kind).filter(|web| web.calls.is_empty()).collect();
         let failure = closed.iter().find_map(|web| web.failure());
         let rows = calls.iter().flat_map(|call| [Some(call.request), call.answer.map(|(mark, _)| mark)]).flatten();
         let rows = rows.chain(closed.iter().flat_map(|web| [web.connection.began, web.connection.last])).collect();
-        let ok = calls.iter().any(|call| call.status().is_some_and(|status| (200..300).contains(&status)) && call.fact("fault").is_none());
+        let ok = calls.iter().any(|call| {
+            call.status().is_some_and(|status| (200..300).contains(&status)) && call.fact("fault").is_none()
+        });
         let outcome = match (calls.is_empty(), ok, &failure) {
             (false, true, _) | (true, _, None) => StepOutcome::Ok,
             (_, _, Some(_)) => StepOutcome::Failed,
@@ -338,7 +379,14 @@ impl Login {
             _ => StepOutcome::Failed,
         };
         let mut step = LoginStep::new(kind, outcome, rows)?
-            .with("host", calls.first().and_then(|call| super::tracker::host_of(&call.url)).map(str::to_owned).or_else(|| closed.first()?.connection.host().map(str::to_owned)))
+            .with(
+                "host",
+                calls
+                    .first()
+                    .and_then(|call| super::tracker::host_of(&call.url))
+                    .map(str::to_owned)
+                    .or_else(|| closed.first()?.connection.host().map(str::to_owned)),
+            )
             .with("requests", (!calls.is_empty()).then(|| calls.len().to_string()))
             .with("status", calls.last().and_then(|call| call.status()).map(|status| status.to_string()));
         for (name, value) in calls.iter().flat_map(|call| &call.facts) {
@@ -352,7 +400,9 @@ impl Login {
             (None, None) if calls.is_empty() => {
                 format!("The client talked to the web service for {}; the connection cannot be read.", duration(took))
             }
-            (None, None) => format!("{} request{} in {}.", calls.len(), if calls.len() == 1 { "" } else { "s" }, duration(took)),
+            (None, None) => {
+                format!("{} request{} in {}.", calls.len(), if calls.len() == 1 { "" } else { "s" }, duration(took))
+            }
         };
         Some(step.saying(says))
     }
@@ -360,13 +410,17 @@ impl Login {
     fn exchange_step(&self, kind: StepKind) -> Option<LoginStep> {
         let all: Vec<&Exchange> = self.of_step(kind).collect();
         // What a client asks after it began to sign out need not be answered.
-        let counts = |exchange: &&&Exchange| self.signed_out.is_none_or(|out| exchange.request.at.packet <= out.at.packet && exchange.status().is_some());
+        let counts = |exchange: &&&Exchange| {
+            self.signed_out.is_none_or(|out| exchange.request.at.packet <= out.at.packet && exchange.status().is_some())
+        };
         let judged: Vec<&&Exchange> = all.iter().filter(counts).collect();
         let last = judged.last().or(all.last().as_ref()).map(|exchange| **exchange)?;
-        let outcome = judged.iter().rev().map(|exchange| exchange.outcome).find(|&outcome| outcome != StepOutcome::Unanswered);
+        let outcome =
+            judged.iter().rev().map(|exchange| exchange.outcome).find(|&outcome| outcome != StepOutcome::Unanswered);
         let outcome = outcome.unwrap_or(StepOutcome::Unanswered);
         let notified: Vec<&(Mark, Vec<String>)> = all.iter().flat_map(|exchange| &exchange.notified).collect();
-        let rows = all.iter().flat_map(|exchange| [Some(exchange.request), exchange.answer.map(|(mark, _)| mark)]).flatten();
+        let rows =
+            all.iter().flat_map(|exchange| [Some(exchange.request), exchange.answer.map(|(mark, _)| mark)]).flatten();
         let mut step = LoginStep::new(kind, outcome, rows.chain(notified.iter().map(|(mark, _)| *mark)).collect())?
             .with("status", last.status().map(|status| status.to_string()))
             .with("times", (all.len() > 1).then(|| all.len().to_string()));
@@ -427,10 +481,14 @@ fn say_connection(shown: &Connection, all: usize, failed: usize) -> String {
         _ => "an unusual port",
     };
     let how = match (shown.open, shown.failed) {
-        (Some((_, TcpEvent::Open { answer_time: Some(time), .. })), _) => format!("connected in {}, {port}", duration(time)),
+        (Some((_, TcpEvent::Open { answer_time: Some(time), .. })), _) => {
+            format!("connected in {}, {port}", duration(time))
+        }
         (Some(_), _) => format!("connected, {port}"),
         (None, Some((_, TcpEvent::Refused { .. }))) => "refuses the connection".to_owned(),
-        (None, Some((_, TcpEvent::Unanswered { syns, waited }))) => format!("does not answer: {syns} SYNs in {}", duration(waited)),
+        (None, Some((_, TcpEvent::Unanswered { syns, waited }))) => {
+            format!("does not answer: {syns} SYNs in {}", duration(waited))
+        }
         (None, Some(_)) => "is unreachable".to_owned(),
         (None, None) => "the connection was there before the capture began".to_owned(),
     };
@@ -440,8 +498,11 @@ fn say_connection(shown: &Connection, all: usize, failed: usize) -> String {
 fn say_security(shown: &Connection, outcome: StepOutcome) -> String {
     let tls = &shown.tls;
     let parameters = tls.parameters.map(|(version, _)| version.to_string()).unwrap_or_default();
-    let issuer = tls.certificate().map(|own| format!(", certificate of {} by {}", common_name(&own.subject), common_name(&own.issuer)));
-    let closed = tls.not_opened.as_ref().map(|why| format!(" What was said cannot be read: {why}.")).unwrap_or_default();
+    let issuer = tls
+        .certificate()
+        .map(|own| format!(", certificate of {} by {}", common_name(&own.subject), common_name(&own.issuer)));
+    let closed =
+        tls.not_opened.as_ref().map(|why| format!(" What was said cannot be read: {why}.")).unwrap_or_default();
     match (outcome, tls.alerts.first()) {
         (StepOutcome::Failed, Some((_, direction, alert))) => {
             let who = if *direction == crate::model::Direction::Out { "client" } else { "server" };
@@ -470,7 +531,10 @@ fn say_exchange(kind: StepKind, all: &[&Exchange], last: &Exchange) -> String {
     let says = told.map(|exchange| exchange.says.clone()).unwrap_or_default();
     match (last.status(), says.is_empty()) {
         (None, true) => "Not answered in the capture.".to_owned(),
-        (Some(409), _) => "Another endpoint published first; the client does so again with the new version, which is normal.".to_owned(),
+        (Some(409), _) => {
+            "Another endpoint published first; the client does so again with the new version, which is normal."
+                .to_owned()
+        }
         (_, false) => says,
         (Some(status), true) => format!("Answered with {status}."),
     }

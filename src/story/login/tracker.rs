@@ -201,16 +201,17 @@ impl Logins {
     /// The client's attempt that is under way, or a new one.
     fn current(&mut self, flow: &FlowKey, client: IpAddr, row: &Row) -> AttemptNo {
         let under_way = self.current.get_mut(&(flow.point, client)).copied().filter(|attempt| {
-            self.open.get(attempt).is_some_and(|login| {
-                login.registered.is_none() && row.began.time.since(login.ended.time) < NEW_ATTEMPT
-            })
+            self.open
+                .get(attempt)
+                .is_some_and(|login| login.registered.is_none() && row.began.time.since(login.ended.time) < NEW_ATTEMPT)
         });
         under_way.unwrap_or_else(|| self.begin(flow, client, row.began))
     }
 
     fn begin(&mut self, flow: &FlowKey, client: IpAddr, at: At) -> AttemptNo {
         if self.open.len() >= self.most
-            && let Some(&oldest) = self.open.iter().min_by_key(|(_, login)| login.ended.packet).map(|(attempt, _)| attempt)
+            && let Some(&oldest) =
+                self.open.iter().min_by_key(|(_, login)| login.ended.packet).map(|(attempt, _)| attempt)
         {
             self.dropped += 1;
             self.close(oldest);
@@ -228,11 +229,15 @@ impl Logins {
         let question = message.questions.first()?;
         let name = question.name.to_ascii_lowercase();
         let client = flow.ends(if message.is_response() { row.direction.reverse() } else { row.direction }).0.ip();
-        let known = self.current.peek(&(flow.point, client)).and_then(|attempt| Some((*attempt, self.open.get(attempt)?)));
+        let known =
+            self.current.peek(&(flow.point, client)).and_then(|attempt| Some((*attempt, self.open.get(attempt)?)));
         let concerns = known.is_some_and(|(_, login)| {
             let named = login.offered().any(|scheme| host_of(&scheme.sts_uri) == Some(name.as_str()));
             let redirected = login.redirect().is_some_and(|(_, to)| host_of_sip(to) == name);
-            (login.registered.is_none() && login.discovery.is_target(&name)) || named || redirected || login.expects(&name)
+            (login.registered.is_none() && login.discovery.is_target(&name))
+                || named
+                || redirected
+                || login.expects(&name)
         });
         if !(steps::is_discovery(&name) || concerns) {
             return None;
@@ -408,8 +413,12 @@ impl Logins {
         let user = user_of(&from);
         let epid = parameter(&from, "epid").map(str::to_owned);
         let other_user = login.user.as_ref().is_some_and(|known| !known.eq_ignore_ascii_case(&user));
-        let other_endpoint =
-            login.endpoint.epid.as_ref().zip(epid.as_ref()).is_some_and(|(known, epid)| !known.eq_ignore_ascii_case(epid));
+        let other_endpoint = login
+            .endpoint
+            .epid
+            .as_ref()
+            .zip(epid.as_ref())
+            .is_some_and(|(known, epid)| !known.eq_ignore_ascii_case(epid));
         let again = login.signed_out.is_some() && !signs_out(message);
         if other_user || other_endpoint || again {
             let moved = login.split_off(flow, again);
@@ -456,9 +465,13 @@ fn is_notable(row: &Row) -> bool {
         Message::Tls(event) => matches!(**event, TlsEvent::Alert(_) | TlsEvent::Closed { .. } | TlsEvent::NotOpened(_)),
         Message::Sip(message) => {
             message.status().is_some_and(|status| status >= 300)
-                || message.is_request() && row.direction == Direction::In && message.header_named("ms-diagnostics").is_some()
+                || message.is_request()
+                    && row.direction == Direction::In
+                    && message.header_named("ms-diagnostics").is_some()
         }
-        Message::Http(message) => matches!(message.start, crate::model::http::HttpStart::Response { status: 300.., .. }),
+        Message::Http(message) => {
+            matches!(message.start, crate::model::http::HttpStart::Response { status: 300.., .. })
+        }
         Message::Lost(_) => true,
         _ => false,
     }
@@ -483,7 +496,8 @@ pub fn host_of_sip(uri: &str) -> &str {
 /// The user in a `From` header: without scheme and parameters.
 fn user_of(from: &str) -> String {
     let uri = address_uri(from);
-    let bare = uri.get(..4).filter(|scheme| scheme.eq_ignore_ascii_case("sip:")).map_or(uri, |_| uri.get(4..).unwrap_or(uri));
+    let bare =
+        uri.get(..4).filter(|scheme| scheme.eq_ignore_ascii_case("sip:")).map_or(uri, |_| uri.get(4..).unwrap_or(uri));
     bare.chars().take(256).collect()
 }
 
@@ -566,7 +580,8 @@ impl Login {
     /// A REGISTER.
     fn register(&mut self, flow: &FlowKey, row: &Row, message: &SipMessage) -> StepKind {
         if self.endpoint.user_agent.is_none() {
-            self.endpoint.user_agent = message.header_named("User-Agent").map(|agent| agent.chars().take(256).collect());
+            self.endpoint.user_agent =
+                message.header_named("User-Agent").map(|agent| agent.chars().take(256).collect());
         }
         let purpose = match (signs_out(message), self.registered) {
             (true, _) => Purpose::SignOut,
@@ -588,7 +603,9 @@ impl Login {
 
     /// An answer to a REGISTER.
     fn registered_answer(&mut self, flow: &FlowKey, row: &Row, message: &SipMessage) -> Option<StepKind> {
-        let remote = message.header_named("ms-user-logon-data").is_some_and(|data| data.trim().eq_ignore_ascii_case("RemoteUser"));
+        let remote = message
+            .header_named("ms-user-logon-data")
+            .is_some_and(|data| data.trim().eq_ignore_ascii_case("RemoteUser"));
         if remote {
             self.remote.get_or_insert(row.mark());
         }
@@ -653,7 +670,8 @@ impl Login {
     fn response(&mut self, flow: &FlowKey, row: &Row, message: &SipMessage) -> Option<StepKind> {
         let status = message.status()?;
         let direction = row.direction;
-        let exchange = self.exchanges.iter_mut().rev().find(|exchange| exchange.is_answered_by(flow, direction, message));
+        let exchange =
+            self.exchanges.iter_mut().rev().find(|exchange| exchange.is_answered_by(flow, direction, message));
         let Some(exchange) = exchange else { return self.step_of_dialog(message) };
         if status >= 200 {
             exchange.answer(row, message, status);

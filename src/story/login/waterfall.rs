@@ -128,7 +128,8 @@ impl Login {
             tcp.into_iter().chain(tls)
         });
         let rungs = self.ladder.iter().filter_map(|rung| Some(between(rung.request.at, rung.answer.as_ref()?.mark.at)));
-        let asked = self.exchanges.iter().filter_map(|exchange| Some(between(exchange.request.at, exchange.answer?.0.at)));
+        let asked =
+            self.exchanges.iter().filter_map(|exchange| Some(between(exchange.request.at, exchange.answer?.0.at)));
         let calls = self.web.iter().flat_map(|web| &web.calls);
         let calls = calls.filter_map(|call| Some(between(call.request.at, call.answer?.0.at)));
         let mut waits: Vec<Wait> = names.chain(connections).chain(rungs).chain(asked).chain(calls).collect();
@@ -164,7 +165,12 @@ type Part = (StepKind, String, Span, Mark);
 
 fn slow_parts(connection: &Connection) -> Vec<Part> {
     let tcp = connection.open.map(|(mark, _)| {
-        (StepKind::Connect, format!("TCP to {}", connection.server()), mark.at.time.since(connection.began.at.time), mark)
+        (
+            StepKind::Connect,
+            format!("TCP to {}", connection.server()),
+            mark.at.time.since(connection.began.at.time),
+            mark,
+        )
     });
     let tls = connection.tls.hello.zip(connection.tls.secured).map(|(from, to)| {
         (StepKind::Secure, format!("TLS with {}", connection.server()), to.at.time.since(from.at.time), to)

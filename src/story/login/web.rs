@@ -46,7 +46,10 @@ impl Purpose {
             Some(Self::WebTicket)
         } else if has("certprovisioningservice.svc") {
             Some(Self::Certificate)
-        } else if has("lyncdiscover") || has("autodiscoverservice.svc") || has("/autodiscover/") && !has("autodiscover.xml") {
+        } else if has("lyncdiscover")
+            || has("autodiscoverservice.svc")
+            || has("/autodiscover/") && !has("autodiscover.xml")
+        {
             Some(Self::Autodiscover)
         } else if has(".crl") || has("/ocsp") {
             Some(Self::Revocation)
