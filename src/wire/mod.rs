@@ -18,3 +18,6 @@ pub mod pcap;
 pub mod pcapng;
 pub mod sip;
 pub mod tls;
+pub mod xml;
+pub mod xml_layout;
+pub mod xml_words;
