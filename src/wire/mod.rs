@@ -4,6 +4,7 @@
 //! wrong ([`crate::model::Defect`]); it never panics and never loops without consuming.
 
 pub mod auth;
+pub mod bodies;
 pub mod bytes;
 pub mod certificate;
 pub mod diagnostics;

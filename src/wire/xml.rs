@@ -284,7 +284,7 @@ impl Builder {
         let Some(mut element) = self.open.pop() else { return };
         let trimmed = element.text.trim();
         if trimmed.len() != element.text.len() {
-            element.text = trimmed.to_owned();
+            element.text = String::from(trimmed);
         }
         match self.open.last_mut() {
             Some(parent) => parent.children.push(element),

@@ -40,16 +40,16 @@ fn add(lines: &mut Vec<Line>, element: &Element, parent: Option<&Element>, depth
 }
 
 fn spell(element: &Element) -> String {
-    let mut line = tidy(&element.name);
-    for (name, value) in &element.attributes {
-        let value = if is_secret(name) { "(not shown)".to_owned() } else { tidy(value) };
-        line.push_str(&format!(" {}=\"{value}\"", tidy(name)));
-    }
-    if !element.text.is_empty() {
-        line.push_str(": ");
-        line.push_str(&if is_secret(&element.name) { "(not shown)".to_owned() } else { tidy(&element.text) });
-    }
-    line
+    let attribute = |(name, value): &(String, String)| format!(" {}=\"{}\"", tidy(name), shown(name, value));
+    let attributes: Vec<String> = element.attributes.iter().map(attribute).collect();
+    let text = shown(&element.name, &element.text);
+    let colon = if text.is_empty() { "" } else { ": " };
+    format!("{}{}{colon}{text}", tidy(&element.name), attributes.concat())
+}
+
+/// The value of what has that name, unless it is a secret.
+fn shown(name: &str, value: &str) -> String {
+    if is_secret(name) && !value.is_empty() { "(not shown)".to_owned() } else { tidy(value) }
 }
 
 /// Text in one line, as much of it as is worth showing.

@@ -260,7 +260,7 @@ fn by_value(element: &Element, parent: Option<&Element>) -> Option<&'static str>
             "failure" => Some("it failed, whatever the SIP status says"),
             _ => None,
         },
-        "contactlist" => element.attribute("ucsmode").map(|mode| contacts_in(mode)),
+        "contactlist" => element.attribute("ucsmode").map(contacts_in),
         _ => match element.attribute("AccessLocation")? {
             "Internal" => Some("the client is inside the company network"),
             "External" => Some("the client is outside the company network"),
