@@ -23,8 +23,10 @@ pub const MAX_DEPTH: usize = 64;
 pub const MAX_NODES: usize = 1 << 16;
 /// Most bytes that are read: as long a body as the decoders keep by default.
 pub const MAX_BYTES: usize = 8 << 20;
-/// Most defects that are told of one document; also how often reading goes on behind damage.
+/// Most defects that are told of one document.
 pub const MAX_DEFECTS: usize = 16;
+/// How often reading goes on behind damage: each time may look through all that is left.
+const MAX_RESUMED: usize = 4;
 /// Longest reference: `&#x10FFFF;` without its ampersand, with some zeros.
 const MAX_REFERENCE: usize = 16;
 
@@ -166,7 +168,7 @@ impl Builder {
     /// Reads on behind damage, at the next markup, a few times.
     fn read(&mut self, text: &str) {
         let mut from = 0;
-        for _ in 0..MAX_DEFECTS {
+        for _ in 0..=MAX_RESUMED {
             let Some(rest) = text.get(from..) else { return };
             let Some(damage) = self.read_from(rest, from) else { return };
             let after = damage.max(from) + 1;
@@ -405,17 +407,12 @@ mod tests {
 
     /// A tree in one line: `name[a=b]{text}(children)`.
     fn spell(element: &Element) -> String {
-        let mut text = element.name.clone();
-        for (name, value) in &element.attributes {
-            text += &format!("[{name}={value}]");
-        }
-        if !element.text.is_empty() {
-            text += &format!("{{{}}}", element.text);
-        }
-        if !element.children.is_empty() {
-            text += &format!("({})", element.children.iter().map(spell).collect::<Vec<_>>().join(" "));
-        }
-        text
+        let attributes = element.attributes.iter().map(|(name, value)| format!("[{name}={value}]"));
+        let attributes = attributes.collect::<Vec<_>>().concat();
+        let text = if element.text.is_empty() { String::new() } else { format!("{{{}}}", element.text) };
+        let children = element.children.iter().map(spell).collect::<Vec<_>>().join(" ");
+        let children = if children.is_empty() { children } else { format!("({children})") };
+        format!("{}{attributes}{text}{children}", element.name)
     }
 
     #[track_caller]

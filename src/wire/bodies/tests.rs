@@ -599,9 +599,8 @@ fn changes_from_one_to_the_next() {
     let gone = "<roamingData><category name='userProperties' instance='0' container='1' version='3' expires='0'/></roamingData>";
     assert_eq!(note(&mut versions, gone), ["removed: userProperties in container 1 self"]);
     assert_eq!(versions.len(), 3);
-    let many: String = (0..versions::MAX_KNOWN + 100)
-        .map(|instance| format!("<category name='n' instance='{instance}' container='2' version='1'/>"))
-        .collect();
+    let device = |instance| format!("<category name='n' instance='{instance}' container='2' version='1'/>");
+    let many = (0..versions::MAX_KNOWN + 100).map(device).collect::<Vec<_>>().concat();
     let told = note(&mut versions, &format!("<roamingData>{many}</roamingData>"));
     assert_eq!((told.len(), versions.len()), (versions::MAX_TOLD, versions::MAX_KNOWN));
 }
