@@ -4,6 +4,7 @@
 //! wrong ([`crate::model::Defect`]); it never panics and never loops without consuming.
 
 pub mod auth;
+pub mod bodies;
 pub mod bytes;
 pub mod certificate;
 pub mod date;
@@ -21,3 +22,6 @@ pub mod pcap;
 pub mod pcapng;
 pub mod sip;
 pub mod tls;
+pub mod xml;
+pub mod xml_layout;
+pub mod xml_words;

@@ -1,0 +1,522 @@
+//! XML bodies (XML 1.0), leniently: bytes in, a bounded tree of elements and what was wrong with them out.
+//!
+//! Names are local and compared without regard to case: a missing, wrong or unexpected namespace changes nothing. The
+//! five predefined entities and character references are resolved, nothing else is, so no entity grows. Nothing is
+//! fetched, and a document type is passed over.
+
+use std::borrow::Cow;
+
+use quick_xml::Reader;
+use quick_xml::errors::Error;
+use quick_xml::events::BytesStart;
+use quick_xml::events::Event;
+
+use crate::model::Defect;
+
+pub use crate::wire::xml_layout::Line;
+pub use crate::wire::xml_layout::lay_out;
+
+/// Deepest element that is kept. Lync's deepest bodies, SOAP with a signed token, nest some 15 deep.
+pub const MAX_DEPTH: usize = 64;
+/// Most elements and attributes of a document, so that a small body cannot take a hundred times its size. The
+/// largest bodies, a contact list of 1,000 or the presence of as many, have about 20,000.
+pub const MAX_NODES: usize = 1 << 16;
+/// Most bytes that are read: as long a body as the decoders keep by default.
+pub const MAX_BYTES: usize = 8 << 20;
+/// Most defects that are told of one document.
+pub const MAX_DEFECTS: usize = 16;
+/// How often reading goes on behind damage: each time may look through all that is left.
+const MAX_RESUMED: usize = 4;
+/// Longest reference: `&#x10FFFF;` without its ampersand, with some zeros.
+const MAX_REFERENCE: usize = 16;
+
+/// An element with local names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Element {
+    /// Local name.
+    pub name: String,
+    /// Local name and value of each attribute, in their order, without namespace declarations.
+    pub attributes: Vec<(String, String)>,
+    /// Elements in it.
+    pub children: Vec<Element>,
+    /// Its own text without surrounding white space; what stands between children is joined.
+    pub text: String,
+}
+
+impl Element {
+    /// Whether it has this name, in any case.
+    pub fn is(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name)
+    }
+
+    /// Value of the first attribute of that local name.
+    pub fn attribute(&self, name: &str) -> Option<&str> {
+        self.attributes.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    /// The first element of that name directly in it.
+    pub fn child(&self, name: &str) -> Option<&Self> {
+        self.children.iter().find(|child| child.is(name))
+    }
+
+    /// Every element of that name directly in it.
+    pub fn children<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Self> {
+        self.children.iter().filter(move |child| child.is(name))
+    }
+
+    /// It and everything in it, depth first, in the order of the document.
+    pub fn all(&self) -> impl Iterator<Item = &Self> {
+        let mut waiting = vec![self];
+        std::iter::from_fn(move || {
+            let next = waiting.pop()?;
+            waiting.extend(next.children.iter().rev());
+            Some(next)
+        })
+    }
+
+    /// The first element of that name, itself included, depth first.
+    pub fn find(&self, name: &str) -> Option<&Self> {
+        self.all().find(|element| element.is(name))
+    }
+
+    /// Every element of that name, itself included, depth first.
+    pub fn find_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Self> {
+        self.all().filter(move |element| element.is(name))
+    }
+
+    /// Its own text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Text of the first element of that name; `None` where there is none or it is empty.
+    pub fn text_of(&self, name: &str) -> Option<&str> {
+        self.all().filter(|element| element.is(name)).map(Self::text).find(|text| !text.is_empty())
+    }
+}
+
+/// What could be read of a body.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Document {
+    /// The first element. What follows it by damage is in it, as if it had not been closed.
+    pub root: Option<Element>,
+    /// What is not as it should be.
+    pub defects: Vec<Defect>,
+}
+
+impl Document {
+    /// Reads UTF-8 (a byte that is none counts as Latin-1) or UTF-16 with a byte order mark.
+    pub fn parse(bytes: &[u8]) -> Self {
+        let text = decode(bytes.get(..MAX_BYTES).unwrap_or(bytes));
+        let mut builder = Builder::default();
+        if bytes.len() > MAX_BYTES {
+            builder.defect(MAX_BYTES, "longer than what is read");
+        }
+        builder.read(&text);
+        builder.finish(text.len())
+    }
+}
+
+/// The text of a body in any of the encodings that occur.
+pub fn decode(bytes: &[u8]) -> Cow<'_, str> {
+    match bytes {
+        [0xff, 0xfe, rest @ ..] => decode_wide(rest, u16::from_le_bytes).into(),
+        [0xfe, 0xff, rest @ ..] => decode_wide(rest, u16::from_be_bytes).into(),
+        [0xef, 0xbb, 0xbf, rest @ ..] => decode_narrow(rest),
+        _ => decode_narrow(bytes),
+    }
+}
+
+fn decode_wide(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> String {
+    let units = bytes.chunks_exact(2).filter_map(|pair| pair.try_into().ok()).map(unit);
+    char::decode_utf16(units).map(|char| char.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
+}
+
+fn decode_narrow(bytes: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return text.into();
+    }
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().copied().map(char::from));
+    }
+    text.into()
+}
+
+/// Elements under way.
+#[derive(Default)]
+struct Builder {
+    root: Option<Element>,
+    /// Open elements, the root first.
+    open: Vec<Element>,
+    /// Open elements that are too deep to be kept.
+    below: usize,
+    nodes: usize,
+    /// Whether the bound on nodes was told.
+    full: bool,
+    defects: Vec<Defect>,
+}
+
+impl Builder {
+    fn defect(&mut self, offset: usize, what: impl Into<Cow<'static, str>>) {
+        if self.defects.len() < MAX_DEFECTS {
+            self.defects.push(Defect::new("XML", offset, what));
+        }
+    }
+
+    /// Reads on behind damage, at the next markup, a few times.
+    fn read(&mut self, text: &str) {
+        let mut from = 0;
+        for _ in 0..=MAX_RESUMED {
+            let Some(rest) = text.get(from..) else { return };
+            let Some(damage) = self.read_from(rest, from) else { return };
+            let after = damage.max(from) + 1;
+            let Some(next) = text.as_bytes().get(after..).and_then(|rest| memchr::memchr(b'<', rest)) else { return };
+            from = after + next;
+        }
+    }
+
+    /// Reads up to the end, or up to damage whose place it returns.
+    fn read_from(&mut self, text: &str, base: usize) -> Option<usize> {
+        let mut reader = Reader::from_str(text);
+        let config = reader.config_mut();
+        config.check_end_names = false;
+        config.allow_unmatched_ends = true;
+        config.allow_dangling_amp = true;
+        loop {
+            let before = position(reader.buffer_position());
+            match reader.read_event() {
+                Ok(Event::Eof) => return None,
+                Ok(event) => self.take(event, base + before),
+                Err(error) => {
+                    let place = base + position(reader.error_position());
+                    self.defect(place, error.to_string());
+                    let goes_on = !matches!(error, Error::Syntax(_)) && position(reader.buffer_position()) > before;
+                    if !goes_on {
+                        return Some(place);
+                    }
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, event: Event<'_>, offset: usize) {
+        match event {
+            Event::Start(tag) => self.start(&tag, offset),
+            Event::Empty(tag) => {
+                self.start(&tag, offset);
+                self.end(None, offset);
+            }
+            Event::End(tag) => self.end(Some(local(tag.name().as_ref())), offset),
+            Event::Text(text) => self.text(&text.into_inner()),
+            Event::CData(text) => self.text(&text.into_inner()),
+            Event::GeneralRef(name) => self.reference(&name.into_inner(), offset),
+            Event::DocType(_) => self.defect(offset, "a document type, which no body needs"),
+            _ => {}
+        }
+    }
+
+    fn start(&mut self, tag: &BytesStart<'_>, offset: usize) {
+        let is_room = self.nodes < MAX_NODES;
+        if self.below > 0 || self.open.len() >= MAX_DEPTH || !is_room {
+            if !self.full && (self.below == 0 || !is_room) {
+                self.full = true;
+                self.defect(offset, if is_room { "nested too deep" } else { "too many elements" });
+            }
+            self.below += 1;
+            return;
+        }
+        self.nodes += 1;
+        let name = local(tag.name().as_ref()).to_owned();
+        let attributes = self.attributes(tag, offset);
+        if self.open.is_empty()
+            && let Some(root) = self.root.take()
+        {
+            self.defect(offset, "an element behind the end");
+            self.open.push(root);
+        }
+        self.open.push(Element { name, attributes, ..Element::default() });
+    }
+
+    fn attributes(&mut self, tag: &BytesStart<'_>, offset: usize) -> Vec<(String, String)> {
+        let mut kept = Vec::new();
+        let mut list = tag.html_attributes();
+        for attribute in list.with_checks(false) {
+            let Ok(attribute) = attribute else {
+                self.defect(offset, "an attribute that is none");
+                continue;
+            };
+            let key = attribute.key.as_ref();
+            if key == "xmlns" || key.starts_with("xmlns:") {
+                continue;
+            }
+            if self.nodes >= MAX_NODES {
+                break;
+            }
+            self.nodes += 1;
+            kept.push((local(key).to_owned(), unescape(&attribute.value)));
+        }
+        kept
+    }
+
+    /// Closes the element of that name and those in it that were left open; the last one without a name.
+    fn end(&mut self, name: Option<&str>, offset: usize) {
+        if self.below > 0 {
+            self.below -= 1;
+            return;
+        }
+        let keep = match name {
+            None => self.open.len().checked_sub(1),
+            Some(name) => self.open.iter().rposition(|element| element.is(name)),
+        };
+        let Some(keep) = keep else {
+            return self.defect(offset, format!("</{}> closes nothing", short(name.unwrap_or_default())));
+        };
+        if self.open.len() > keep + 1 {
+            let name = self.open.last().map_or("", |element| &element.name);
+            self.defect(offset, format!("<{}> is not closed", short(name)));
+        }
+        while self.open.len() > keep {
+            self.close();
+        }
+    }
+
+    fn close(&mut self) {
+        let Some(mut element) = self.open.pop() else { return };
+        let trimmed = element.text.trim();
+        if trimmed.len() != element.text.len() {
+            element.text = String::from(trimmed);
+        }
+        match self.open.last_mut() {
+            Some(parent) => parent.children.push(element),
+            None => self.root = Some(element),
+        }
+    }
+
+    fn text(&mut self, text: &str) {
+        if self.below == 0
+            && let Some(element) = self.open.last_mut()
+        {
+            // White space between elements is no text.
+            let is_layout = element.text.is_empty() && text.trim().is_empty();
+            if !is_layout {
+                element.text.push_str(text);
+            }
+        }
+    }
+
+    fn reference(&mut self, name: &str, offset: usize) {
+        if let Some(char) = resolve(name) {
+            self.text(char.encode_utf8(&mut [0; 4]));
+        } else {
+            self.defect(offset, format!("entity &{}; is not known", short(name)));
+            self.text("&");
+            self.text(name);
+            self.text(";");
+        }
+    }
+
+    fn finish(mut self, end: usize) -> Document {
+        if let Some(name) = self.open.last().map(|element| short(&element.name).to_owned()) {
+            self.defect(end, format!("it ends in <{name}>"));
+        }
+        while !self.open.is_empty() {
+            self.close();
+        }
+        if self.root.is_none() {
+            self.defect(0, "no element");
+        }
+        Document { root: self.root, defects: self.defects }
+    }
+}
+
+fn position(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+/// A name without its prefix.
+fn local(name: &str) -> &str {
+    name.rsplit(':').next().unwrap_or(name)
+}
+
+/// A name as it stands in a defect.
+fn short(name: &str) -> &str {
+    name.char_indices().nth(40).map_or(name, |(end, _)| name.get(..end).unwrap_or(name))
+}
+
+/// The character of a predefined entity or of a character reference (XML 1.0 §4.1, §4.6).
+fn resolve(name: &str) -> Option<char> {
+    match name {
+        "lt" => Some('<'),
+        "gt" => Some('>'),
+        "amp" => Some('&'),
+        "quot" => Some('"'),
+        "apos" => Some('\''),
+        _ => {
+            let digits = name.strip_prefix('#')?;
+            let number = match digits.strip_prefix(['x', 'X']) {
+                Some(digits) => u32::from_str_radix(digits, 16),
+                None => digits.parse(),
+            };
+            char::from_u32(number.ok()?).filter(|&char| char != '\0')
+        }
+    }
+}
+
+/// An attribute's value with its references resolved; those not known stay as they are.
+fn unescape(raw: &str) -> String {
+    let mut value = String::with_capacity(raw.len());
+    let mut rest = raw;
+    while let Some((before, after)) = rest.split_once('&') {
+        value.push_str(before);
+        let end = after.bytes().take(MAX_REFERENCE).position(|byte| byte == b';');
+        let found = end.and_then(|end| Some((resolve(after.get(..end)?)?, after.get(end + 1..)?)));
+        rest = match found {
+            Some((char, behind)) => {
+                value.push(char);
+                behind
+            }
+            None => {
+                value.push('&');
+                after
+            }
+        };
+    }
+    value.push_str(rest);
+    value
+}
+
+/// For the fuzzer: any bytes. What is kept keeps to the bounds.
+pub fn fuzz(bytes: &[u8]) {
+    let document = Document::parse(bytes);
+    assert!(document.defects.len() <= MAX_DEFECTS);
+    assert!(document.root.is_some() || !document.defects.is_empty());
+    let Some(root) = &document.root else { return };
+    let nodes: usize = root.all().map(|element| 1 + element.attributes.len()).sum();
+    assert!(nodes <= MAX_NODES);
+    assert_eq!(root.find_all(&root.name).next(), Some(root));
+    let lines = lay_out(root);
+    assert_eq!(lines.len(), root.all().count(), "one line an element");
+    assert!(lines.iter().all(|line| line.depth < MAX_DEPTH && !line.text.contains(char::is_control)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A tree in one line: `name[a=b]{text}(children)`.
+    fn spell(element: &Element) -> String {
+        let attributes = element.attributes.iter().map(|(name, value)| format!("[{name}={value}]"));
+        let attributes = attributes.collect::<Vec<_>>().concat();
+        let text = if element.text.is_empty() { String::new() } else { format!("{{{}}}", element.text) };
+        let children = element.children.iter().map(spell).collect::<Vec<_>>().join(" ");
+        let children = if children.is_empty() { children } else { format!("({children})") };
+        format!("{}{attributes}{text}{children}", element.name)
+    }
+
+    #[track_caller]
+    fn check(bytes: impl AsRef<[u8]>, tree: &str, defects: &[&str]) {
+        let document = Document::parse(bytes.as_ref());
+        assert_eq!(document.root.as_ref().map_or(String::new(), spell), tree);
+        let told: Vec<_> = document.defects.iter().map(|defect| defect.what.as_ref()).collect();
+        assert_eq!(told, defects, "{tree}");
+    }
+
+    #[test]
+    fn what_is_well_formed() {
+        check(
+            "<?xml version=\"1.0\"?>\r\n<a:b xmlns:a='u' a:x=\"1 &lt; &#50;\"> <c/>t &amp; u<!-- --> </a:b>",
+            "b[x=1 < 2]{t & u}(c)",
+            &[],
+        );
+        check("<a><![CDATA[<&>]]></a>", "a{<&>}", &[]);
+        check("<a x:type='q' type='r'>&#xFC;&#252;</a>", "a[type=q][type=r]{üü}", &[]);
+    }
+
+    #[test]
+    fn encodings() {
+        check(b"<a n='M\xfcller'>\xfc \xc3\xbc</a>", "a[n=Müller]{ü ü}", &[]);
+        check(b"\xef\xbb\xbf<a/>", "a", &[]);
+        let wide: Vec<u16> = "<a>ü☃</a>".encode_utf16().collect();
+        let little: Vec<u8> = wide.iter().flat_map(|unit| unit.to_le_bytes()).collect();
+        let big: Vec<u8> = wide.iter().flat_map(|unit| unit.to_be_bytes()).collect();
+        check([&[0xff, 0xfe], &little[..]].concat(), "a{ü☃}", &[]);
+        check([&[0xfe, 0xff], &big[..], &[0]].concat(), "a{ü☃}", &[]);
+    }
+
+    #[test]
+    fn what_is_damaged() {
+        check("<p:a><q:b>t</q:b></p:a>", "a(b{t})", &[]);
+        check("<a><b><c>t</b><d/></a>", "a(b(c{t}) d)", &["<c> is not closed"]);
+        check("<a></b></a>", "a", &["</b> closes nothing"]);
+        check("<a><b>te", "a(b{te})", &["it ends in <b>"]);
+        check("<a/><b/>", "a(b)", &["an element behind the end", "it ends in <a>"]);
+        check("<a x=1 y z='2'>R&D & &nbsp;</a>", "a[x=1][y=][z=2]{R&D & &nbsp;}", &["entity &nbsp; is not known"]);
+        check("", "", &["no element"]);
+        check("no xml", "", &["no element"]);
+        let cut = Document::parse(b"<a><b/><c name=\"st");
+        assert_eq!(spell(&cut.root.unwrap()), "a(b)");
+        assert_eq!((cut.defects.len(), cut.defects[0].offset), (2, 7));
+        let bang = Document::parse(b"<a><!bad><b/></a>");
+        assert_eq!(spell(&bang.root.unwrap()), "a(b)", "reading goes on behind damage");
+    }
+
+    #[test]
+    fn entities_do_not_grow() {
+        let bomb =
+            format!("<!DOCTYPE a [<!ENTITY x \"{}\">\n<!ENTITY y \"&x;&x;&x;\">]><a>&y;&y;</a>", "lol".repeat(100));
+        check(
+            bomb,
+            "a{&y;&y;}",
+            &["a document type, which no body needs", "entity &y; is not known", "entity &y; is not known"],
+        );
+    }
+
+    #[test]
+    fn bounds_hold() {
+        let deep = format!("{}x{}<z/>", "<a>".repeat(100_000), "</a>".repeat(100_000));
+        let document = Document::parse(deep.as_bytes());
+        let root = document.root.as_ref().unwrap();
+        assert_eq!(root.find_all("a").count(), MAX_DEPTH);
+        assert!(root.find("z").is_some(), "what follows is read");
+        assert_eq!(document.defects[0].what, "nested too deep");
+        let many = format!("<a>{}</a>", "<b c=''/>".repeat(MAX_NODES));
+        let document = Document::parse(many.as_bytes());
+        assert_eq!(document.root.unwrap().children.len(), MAX_NODES / 2);
+        assert_eq!(document.defects[0].what, "too many elements");
+    }
+
+    #[test]
+    fn finding() {
+        let root = Document::parse(b"<r><a><b>1</b></a><B>2</B><b/></r>").root.unwrap();
+        assert_eq!(root.find("b").unwrap().text(), "1");
+        assert_eq!(root.child("b").unwrap().text(), "2");
+        assert_eq!((root.children("b").count(), root.find_all("b").count()), (2, 3));
+        assert_eq!(root.text_of("B"), Some("1"));
+        assert_eq!(root.text_of("a"), None);
+    }
+
+    #[test]
+    fn any_bytes() {
+        let samples: [&[u8]; 5] = [
+            b"<?xml version='1.0'?><a:b x='1' y=\"&#x41;\"><c>t &lt; u</c><![CDATA[x]]><!-- c --></a:b>",
+            b"<!DOCTYPE a [<!ENTITY x 'y'>]><a>&x;&#0;</a>",
+            b"\xff\xfe<\0a\0/\0>\0",
+            b"<a><b></a></b><<c d='><e/>",
+            b"<password>secret</password>",
+        ];
+        for sample in samples {
+            for end in 0..=sample.len() {
+                fuzz(&sample[..end]);
+            }
+            for at in 0..sample.len() {
+                for flip in [0x01, 0x20, 0x80, 0xff] {
+                    let mut bytes = sample.to_vec();
+                    bytes[at] ^= flip;
+                    fuzz(&bytes);
+                }
+            }
+        }
+    }
+}
