@@ -14,6 +14,7 @@ use crate::cli::token;
 use crate::cli::{Failure, Outcome};
 use crate::export::rfc3339;
 use crate::model::dns::{DnsMessage, Record};
+use crate::model::http::HttpMessage;
 use crate::model::sip::SipMessage;
 use crate::model::{FlowKey, Message};
 use crate::story::Row;
@@ -22,8 +23,10 @@ use crate::story::fields::{FIELDS, Value};
 use crate::story::narrate::narrate;
 use crate::story::steps::call_id;
 use crate::story::summary::summary;
+use crate::wire::xml::{Document, lay_out};
 
 const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
 /// Bytes of a line of a body that is no text.
 const DUMP_WIDTH: usize = 16;
 
@@ -138,6 +141,7 @@ fn print(row: &Row, color: Color) -> io::Result<()> {
     match &row.message {
         Message::Sip(message) => sip(message, &mut out)?,
         Message::Dns(message) => dns(message, &mut out)?,
+        Message::Http(message) => http(message, &mut out)?,
         _ => {}
     }
     out.flush()
@@ -204,14 +208,41 @@ fn sip(message: &SipMessage, out: &mut impl io::Write) -> io::Result<()> {
         }
     }
     writeln!(out)?;
-    match std::str::from_utf8(body) {
-        Ok(text) if !text.contains('\0') => lines(text, out)?,
-        _ => dump(body, out)?,
-    }
+    print_body(body, out)?;
     for defect in &message.defects {
         writeln!(out, "{BOLD}defect{BOLD:#} {} (at byte {})", visible(&defect.what), defect.offset)?;
     }
     Ok(())
+}
+
+/// A body: XML laid out with what its known elements mean, other text as it stands, the rest in hex.
+fn print_body(body: &[u8], out: &mut impl io::Write) -> io::Result<()> {
+    let begins = body.iter().find(|byte| !byte.is_ascii_whitespace() && !matches!(byte, 0xef | 0xbb | 0xbf));
+    let document = if begins == Some(&b'<') { Document::parse(body) } else { Document::default() };
+    match (document.root, std::str::from_utf8(body)) {
+        (Some(root), _) => {
+            for line in lay_out(&root) {
+                let about = line.about.map(|about| format!("  {DIM}— {about}{DIM:#}")).unwrap_or_default();
+                writeln!(out, "{:indent$}{}{about}", "", visible(&line.text), indent = 2 * line.depth)?;
+            }
+        }
+        (None, Ok(text)) if !text.contains('\0') => lines(text, out)?,
+        (None, _) => dump(body, out)?,
+    }
+    for defect in document.defects {
+        writeln!(out, "{BOLD}defect{BOLD:#} {} (at byte {} of the body)", visible(&defect.what), defect.offset)?;
+    }
+    Ok(())
+}
+
+/// An HTTP message: its header fields and its body.
+fn http(message: &HttpMessage, out: &mut impl io::Write) -> io::Result<()> {
+    writeln!(out)?;
+    for (name, value) in &message.headers {
+        writeln!(out, "{}: {}", visible(name), visible(value))?;
+    }
+    writeln!(out)?;
+    print_body(&message.body, out)
 }
 
 pub fn lines(text: &str, out: &mut impl io::Write) -> io::Result<()> {

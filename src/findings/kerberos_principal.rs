@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
     check: Check::Login(check),
 };
 
-/// KDC_ERR_C_PRINCIPAL_UNKNOWN is the client's; these are the server's (RFC 4120 §7.5.9).
+/// `KDC_ERR_C_PRINCIPAL_UNKNOWN` is the client's; these are the server's (RFC 4120 §7.5.9).
 const UNKNOWN: [i32; 2] = [7, 8];
 
 fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {

@@ -19,14 +19,14 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
     let host = host_of_sip(to).to_ascii_lowercase();
     let after: Vec<_> =
         login.connections.iter().filter(|connection| connection.began.at.packet > mark.at.packet).collect();
-    let denied = login.discovery.names.iter().filter(|asked| asked.name == host && asked.is_denied());
+    let mut denied = login.discovery.names.iter().filter(|asked| asked.name == host && asked.is_denied());
     let (why, shown) = if let Some(answer) =
         login.rejection().filter(|answer| matches!(answer.status, 301 | 302 | 404 | 480 | 503 | 504))
     {
         (format!("there the answer is {}", answer.describe()), answer.mark)
     } else if let Some((shown, _)) = after.last().and_then(|connection| connection.failed) {
         ("it cannot be reached".to_owned(), shown)
-    } else if let (Some(asked), true) = (denied.last(), after.is_empty()) {
+    } else if let (Some(asked), true) = (denied.next_back(), after.is_empty()) {
         (format!("its address is not known: {}", asked.result()), asked.answered?)
     } else {
         return None;

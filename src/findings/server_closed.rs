@@ -17,8 +17,7 @@ pub static RULE: Rule = Rule {
 fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
     let last = login.connections.last().filter(|_| login.registered.is_none())?;
     let closed = match (last.tls.close_notify, last.ended) {
-        (Some((mark, Direction::In)), _) => mark,
-        (None, Some((mark, TcpEvent::Closed { by: Direction::In }))) => mark,
+        (Some((mark, Direction::In)), _) | (None, Some((mark, TcpEvent::Closed { by: Direction::In }))) => mark,
         _ => return None,
     };
     let open = login.ladder.last().filter(|rung| rung.flow == last.flow && rung.answer.is_none());

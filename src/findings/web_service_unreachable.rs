@@ -51,7 +51,7 @@ fn by_web(login: &Login) -> Option<(Mark, String)> {
     let refused = |call: &&WebCall| {
         call.purpose != Purpose::WebTicket && call.status().is_some_and(|status| status >= 400 && status != 401)
     };
-    let call = webs.iter().flat_map(|web| &web.calls).filter(refused).last();
+    let call = webs.iter().flat_map(|web| &web.calls).rfind(refused);
     let answered =
         call.map(|call| (call.mark(), format!("{} is answered with {}", call.url, call.status().unwrap_or_default())));
     answered.or_else(|| webs.iter().rev().find_map(|web| web.failure()))

@@ -322,16 +322,9 @@ fn request(row: &Row, message: &SipMessage, method: &str) -> String {
             let answer = if method == "BENOTIFY" { ", which is never answered" } else { "" };
             join(&format!("The server tells of a change ({}){answer}.", before_parameters(&event)), &said)
         }
-        "SUBSCRIBE" if row.note.is_none() && ends_subscription(message) => {
-            "The client ends the subscription.".to_owned()
-        }
+        "SUBSCRIBE" if steps::ends_subscription(message) => "The client ends the subscription.".to_owned(),
         _ => join(kind.map(asks).unwrap_or_default(), &said),
     }
-}
-
-fn ends_subscription(message: &SipMessage) -> bool {
-    let to = message.header(HeaderName::To).unwrap_or_default();
-    parameter(&to, "tag").is_some() && message.header_named("Expires").is_some_and(|expires| expires.trim() == "0")
 }
 
 fn response(row: &Row, message: &SipMessage, status: u16) -> String {

@@ -3,8 +3,11 @@
 use crate::model::http::HttpMessage;
 use crate::model::sip::{HeaderName, SipMessage, StartLine};
 use crate::story::login::exchange::Fact;
+use crate::story::summary::day;
+use crate::wire::bodies::{self, Body};
+use crate::wire::certificate;
 use crate::wire::diagnostics::Diagnostics;
-use crate::wire::sip::before_parameters;
+use crate::wire::sip::{before_parameters, parameter};
 
 /// A step of a sign-in, in the order in which they usually come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -130,7 +133,7 @@ pub fn domain_of(name: &str) -> Option<&str> {
 }
 
 /// What a request after the registration asks; `None` where it is no step of a sign-in.
-pub fn asked(message: &SipMessage) -> Option<StepKind> {
+pub fn asked(message: &SipMessage, body: Option<&Body>) -> Option<StepKind> {
     let StartLine::Request { method, uri } = message.start else { return None };
     let (method, uri) = (message.text(method), message.text(uri).to_ascii_lowercase());
     match &*method {
@@ -144,74 +147,100 @@ pub fn asked(message: &SipMessage) -> Option<StepKind> {
                 _ => None,
             }
         }
-        "SERVICE" => service(message, &uri),
+        "SERVICE" => service(message, &uri, body),
+        "NEGOTIATE" => Some(StepKind::Compress),
         _ => None,
     }
 }
 
-fn service(message: &SipMessage, uri: &str) -> Option<StepKind> {
+fn service(message: &SipMessage, uri: &str, body: Option<&Body>) -> Option<StepKind> {
     if uri.contains("app:locationprofile") {
         return Some(StepKind::LocationProfile);
     }
-    let content_type = message.header(HeaderName::ContentType).unwrap_or_default().to_ascii_lowercase();
-    let body = message.body();
-    let has = |text: &str| memchr::memmem::find(body, text.as_bytes()).is_some();
-    match before_parameters(&content_type) {
-        "application/msrtc-media-relay-auth+xml" => Some(StepKind::MediaRelay),
-        "application/msrtc-category-publish+xml" => {
-            let device = has("categoryName=\"device\"") && !has("categoryName=\"state\"");
+    match body {
+        Some(Body::MediaRelayRequest(_)) => Some(StepKind::MediaRelay),
+        Some(Body::Publish(publish)) => {
+            let names = || publish.publications.iter().map(|published| published.name.as_str());
+            let device = names().any(|name| name == "device") && !names().any(|name| name == "state");
             Some(if device { StepKind::PublishDevice } else { StepKind::PublishState })
         }
-        "application/cccp+xml" => [
-            ("getConferencingCapabilities", StepKind::ConferencingCapabilities),
-            ("addConference", StepKind::AddConference),
-            ("getConferences", StepKind::Conferences),
-            ("getConference", StepKind::ConferenceKey),
-        ]
-        .into_iter()
-        .find(|(operation, _)| has(operation))
-        .map(|(_, kind)| kind),
-        _ => None,
+        Some(Body::ConferenceRequest(request)) => match request.operation.as_deref()? {
+            "getConferencingCapabilities" => Some(StepKind::ConferencingCapabilities),
+            "addConference" => Some(StepKind::AddConference),
+            "getConferences" => Some(StepKind::Conferences),
+            "getConference" => Some(StepKind::ConferenceKey),
+            _ => None,
+        },
+        _ => {
+            let content_type = message.header(HeaderName::ContentType).unwrap_or_default();
+            let media_relay =
+                before_parameters(&content_type).eq_ignore_ascii_case("application/msrtc-media-relay-auth+xml");
+            media_relay.then_some(StepKind::MediaRelay)
+        }
     }
 }
 
-/// How a step stands after the final answer to its request.
-pub fn outcome(kind: Option<StepKind>, message: &SipMessage, status: u16) -> StepOutcome {
+/// How a step stands after the final answer to its request; a conferencing failure can hide in a 200.
+pub fn outcome(kind: Option<StepKind>, body: Option<&Body>, status: u16) -> StepOutcome {
+    let failed_inside = matches!(body, Some(Body::ConferenceResponse(response)) if response.has_failed());
     match (status, kind) {
-        (200..=299, _) if has_failed_inside(message) => StepOutcome::Failed,
-        (200..=299, _) => StepOutcome::Ok,
+        (200..=299, _) if !failed_inside => StepOutcome::Ok,
         // Users without Enterprise Voice have no dial plan. Where another endpoint published first, the
-        // client does so again.
-        (403, Some(StepKind::LocationProfile)) => StepOutcome::Info,
-        (409, Some(StepKind::PublishState | StepKind::PublishDevice)) => StepOutcome::Info,
+        // client does so again. A server need not compress.
+        (403, Some(StepKind::LocationProfile))
+        | (409, Some(StepKind::PublishState | StepKind::PublishDevice))
+        | (300.., Some(StepKind::Compress)) => StepOutcome::Info,
         _ => StepOutcome::Failed,
     }
-}
-
-/// A conferencing failure can hide in a 200.
-fn has_failed_inside(message: &SipMessage) -> bool {
-    let content_type = message.header(HeaderName::ContentType).unwrap_or_default();
-    before_parameters(&content_type).eq_ignore_ascii_case("application/cccp+xml")
-        && memchr::memmem::find(message.body(), b"code=\"failure\"").is_some()
 }
 
 /// What a body says: facts by name, and one sentence.
 #[derive(Clone, Debug, Default)]
 pub struct Reading {
+    /// The body itself, where it is one that is known.
+    pub body: Option<Body>,
     /// Name and value.
     pub facts: Vec<Fact>,
     /// What an expert would say of it; empty where there is nothing to say.
     pub sentence: String,
 }
 
+impl Reading {
+    fn new(content_type: &str, body: &[u8]) -> Self {
+        let Some(reading) = bodies::read(content_type, body).filter(|_| !body.is_empty()) else {
+            return Self::default();
+        };
+        let (mut facts, mut sentence) = (bodies::facts(&reading.body), bodies::sentence(&reading.body));
+        if let Body::IssuedCertificate(issued) = &reading.body
+            && let Some(own) = issued.der.as_deref().and_then(certificate::parse)
+        {
+            let until = day(own.not_after);
+            sentence = format!(
+                "The user's certificate was issued to {} by {}; it is valid until {until}.",
+                own.subject, own.issuer
+            );
+            facts.extend([("certificate", own.subject), ("issuer", own.issuer), ("valid_until", until)]);
+        }
+        Self { body: Some(reading.body), facts, sentence }
+    }
+}
+
 /// Reads the body of a SIP message.
-pub fn read(_message: &SipMessage) -> Reading {
-    Reading::default()
+pub fn read(message: &SipMessage) -> Reading {
+    Reading::new(&message.header(HeaderName::ContentType).unwrap_or_default(), message.body())
 }
 
 /// Reads the body of an HTTP message.
-pub fn read_http(_message: &HttpMessage) -> Reading {
-    Reading::default()
+pub fn read_http(message: &HttpMessage) -> Reading {
+    Reading::new(message.header("content-type").unwrap_or_default(), &message.body)
+}
+
+/// Whether a SUBSCRIBE ends its subscription: within a dialog, with no time to live (RFC 6665 §4.1.2.3).
+pub fn ends_subscription(message: &SipMessage) -> bool {
+    let to = message.header(HeaderName::To).unwrap_or_default();
+    let subscribes = message.method().is_some_and(|method| method == "SUBSCRIBE");
+    let expires = message.header_named("Expires");
+    subscribes && parameter(&to, "tag").is_some() && expires.is_some_and(|expires| expires.trim() == "0")
 }
 
 /// How a message ends the registration that it notifies of: `rejected`, `unregistered`, `deactivated`; `None`

@@ -6,7 +6,8 @@
 use crate::model::sip::SipMessage;
 use crate::model::{Direction, FlowKey, Span};
 use crate::story::row::{Mark, Row};
-use crate::story::steps::{self, StepKind, StepOutcome};
+use crate::story::steps::{self, Reading, StepKind, StepOutcome};
+use crate::wire::bodies::{Body, CategoryVersions};
 use crate::wire::diagnostics::Diagnostics;
 
 /// Name and value of something that a message says.
@@ -27,6 +28,8 @@ pub struct Exchange {
     pub cseq: u32,
     /// Who asked.
     pub direction: Direction,
+    /// It ends a subscription.
+    pub ends: bool,
     /// The request.
     pub request: Mark,
     /// What the request says.
@@ -45,6 +48,8 @@ pub struct Exchange {
     pub diagnostics: Vec<Diagnostics>,
     /// Notifications of its dialog: the row, and what changed.
     pub notified: Vec<(Mark, Vec<String>)>,
+    /// Categories of own presence that the answer told, against which notifications are compared.
+    versions: Option<Box<CategoryVersions>>,
 }
 
 /// Most notifications of a dialog that are kept.
@@ -52,8 +57,7 @@ pub const MOST_NOTIFICATIONS: usize = 32;
 
 impl Exchange {
     /// A request.
-    pub fn new(flow: FlowKey, row: &Row, message: &SipMessage, kind: Option<StepKind>) -> Self {
-        let reading = steps::read(message);
+    pub fn new(flow: FlowKey, row: &Row, message: &SipMessage, kind: Option<StepKind>, reading: Reading) -> Self {
         Self {
             flow,
             kind,
@@ -61,6 +65,7 @@ impl Exchange {
             call_id: steps::call_id(message),
             cseq: message.cseq.map_or(0, |cseq| cseq.number),
             direction: row.direction,
+            ends: steps::ends_subscription(message),
             request: row.mark(),
             asked: reading.facts,
             answer: None,
@@ -70,6 +75,7 @@ impl Exchange {
             outcome: StepOutcome::Unanswered,
             diagnostics: Vec::new(),
             notified: Vec::new(),
+            versions: None,
         }
     }
 
@@ -88,18 +94,36 @@ impl Exchange {
         let reading = steps::read(message);
         self.answer = Some((row.mark(), status));
         self.response_time = row.rtt;
+        if let Some(Body::RoamingData(data)) = &reading.body {
+            self.versions.get_or_insert_default().note(data);
+        }
         self.answered = reading.facts;
+        self.name_static_conferences();
         if !reading.sentence.is_empty() {
             self.says = reading.sentence;
         }
-        self.outcome = steps::outcome(self.kind, message, status);
+        self.outcome = steps::outcome(self.kind, reading.body.as_ref(), status);
         self.diagnostics = steps::diagnostics(message);
     }
 
     /// What a notification of its dialog says has changed.
     pub fn changes(&mut self, message: &SipMessage) -> Vec<String> {
         let reading = steps::read(message);
-        if reading.sentence.is_empty() { Vec::new() } else { vec![reading.sentence] }
+        match &reading.body {
+            Some(Body::RoamingData(data)) => self.versions.get_or_insert_default().note(data),
+            _ if reading.sentence.is_empty() => Vec::new(),
+            _ => vec![reading.sentence],
+        }
+    }
+
+    /// Only the request tells that the conferences of an answer are the user's own, standing ones.
+    fn name_static_conferences(&mut self) {
+        if self.asked.iter().any(|(name, value)| *name == "static" && value == "yes") {
+            let count = self.answered.iter_mut().find(|(name, _)| *name == "conferences");
+            if let Some((name, _)) = count {
+                *name = "static_conferences";
+            }
+        }
     }
 
     /// Status of the answer.

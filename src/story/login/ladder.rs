@@ -1,7 +1,7 @@
 //! The REGISTER ladder: each REGISTER with what it offered and each answer with what it asked for
 //! ([MS-SIPAE] §3.1, [MS-SIPREGE]).
 //!
-//! In: REGISTER requests and their answers. Out: rungs in their order. One Call-ID, CSeq counting up; the
+//! In: REGISTER requests and their answers. Out: rungs in their order. One Call-ID, `CSeq` counting up; the
 //! healthy number of 401 answers is one for Kerberos, two for NTLM and three for TLS-DSK.
 
 use crate::model::sip::{Header, HeaderName, SipMessage, StartLine};
@@ -241,8 +241,8 @@ pub fn registration(message: &SipMessage, epid: Option<&str>) -> Vec<Fact> {
 fn own_contact<'a>(message: &SipMessage, contacts: &'a [Header<'_>]) -> Option<&'a str> {
     let via = message.header(HeaderName::Via).unwrap_or_default();
     let sent_by = via.split(';').next().and_then(|head| head.split_whitespace().nth(1)).unwrap_or("?");
-    let values = contacts.iter().map(|header| &*header.value);
+    let mut values = contacts.iter().map(|header| &*header.value);
     let own =
         values.clone().find(|value| address_uri(value).split_once(':').is_some_and(|(_, address)| address == sent_by));
-    own.or_else(|| values.last())
+    own.or_else(|| values.next_back())
 }

@@ -350,8 +350,8 @@ impl Login {
         };
         let (settings, presence) = (done(StepKind::Provisioning)?, done(StepKind::OwnPresence)?);
         let publishes = self.exchanges.iter().any(|exchange| exchange.kind == Some(StepKind::PublishState));
-        let published = if publishes { done(StepKind::PublishState)? } else { presence };
-        [settings, presence, published].into_iter().max_by_key(|mark| mark.at.packet)
+        let own_state = if publishes { done(StepKind::PublishState)? } else { presence };
+        [settings, presence, own_state].into_iter().max_by_key(|mark| mark.at.packet)
     }
 
     /// Exchanges of a step.

@@ -258,10 +258,7 @@ impl Login {
             Some(401 | 407 | 200..=299) => StepOutcome::Ok,
             Some(_) => StepOutcome::Failed,
         };
-        // A redirect begins another ladder, on another connection.
-        let flow = rungs.last()?.flow;
-        let of_ladder = |rung: &&Rung| rung.purpose == Purpose::SignIn && rung.flow == flow && rung.is_challenged();
-        let challenges = self.ladder.iter().filter(of_ladder).count();
+        let challenges = self.challenges();
         let account = self.endpoint.account.as_ref().map(|(user, workstation)| {
             if workstation.is_empty() { user.clone() } else { format!("{user} on {workstation}") }
         });
@@ -278,6 +275,13 @@ impl Login {
             .with("signatures_right", (self.good_signatures > 0).then(|| self.good_signatures.to_string()))
             .with("signatures_wrong", (!self.bad_signatures.is_empty()).then(|| self.bad_signatures.len().to_string()));
         Some(step.saying(says))
+    }
+
+    /// Challenges of the last ladder: from the last REGISTER without credentials on.
+    fn challenges(&self) -> usize {
+        let rungs: Vec<&Rung> = self.ladder.iter().filter(|rung| rung.purpose == Purpose::SignIn).collect();
+        let start = rungs.iter().rposition(|rung| rung.credentials.is_none()).unwrap_or(0);
+        rungs.iter().skip(start).filter(|rung| rung.is_challenged()).count()
     }
 
     fn say_proof(&self, scheme: &str, challenges: usize, account: Option<&str>, outcome: StepOutcome) -> String {
@@ -408,20 +412,14 @@ impl Login {
     }
 
     fn exchange_step(&self, kind: StepKind) -> Option<LoginStep> {
-        let all: Vec<&Exchange> = self.of_step(kind).collect();
-        // What a client asks after it began to sign out need not be answered.
-        let counts = |exchange: &&&Exchange| {
-            self.signed_out.is_none_or(|out| exchange.request.at.packet <= out.at.packet && exchange.status().is_some())
+        // What a client asks on its way out need not be answered.
+        let counts = |exchange: &&Exchange| {
+            !exchange.ends && self.signed_out.is_none_or(|out| exchange.request.at.packet < out.at.packet)
         };
-        let judged: Vec<&&Exchange> = all.iter().filter(counts).collect();
-        let last = judged.last().or(all.last().as_ref()).map(|exchange| **exchange)?;
-        let outcome =
-            judged.iter().rev().map(|exchange| exchange.outcome).find(|&outcome| outcome != StepOutcome::Unanswered);
-        let outcome = outcome.unwrap_or(StepOutcome::Unanswered);
-        let notified: Vec<&(Mark, Vec<String>)> = all.iter().flat_map(|exchange| &exchange.notified).collect();
-        let rows =
-            all.iter().flat_map(|exchange| [Some(exchange.request), exchange.answer.map(|(mark, _)| mark)]).flatten();
-        let mut step = LoginStep::new(kind, outcome, rows.chain(notified.iter().map(|(mark, _)| *mark)).collect())?
+        let all: Vec<&Exchange> = self.of_step(kind).filter(counts).collect();
+        let last = all.iter().rev().find(|exchange| exchange.answer.is_some()).or(all.last())?;
+        let rows = all.iter().flat_map(|exchange| [Some(exchange.request), exchange.answer.map(|(mark, _)| mark)]);
+        let mut step = LoginStep::new(kind, last.outcome, rows.flatten().collect())?
             .with("status", last.status().map(|status| status.to_string()))
             .with("times", (all.len() > 1).then(|| all.len().to_string()));
         for exchange in &all {
@@ -432,10 +430,14 @@ impl Login {
                 step = step.with("reason", found.reason.clone());
             }
         }
-        step = step.with("notifications", (!notified.is_empty()).then(|| notified.len().to_string()));
+        let notified: Vec<&(Mark, Vec<String>)> = all.iter().flat_map(|exchange| &exchange.notified).collect();
         let changes: Vec<&str> = notified.iter().flat_map(|(_, changes)| changes).map(String::as_str).collect();
-        step = step.with("changes", changes.join("; "));
-        let says = say_exchange(kind, &all, last);
+        let room = MOST_CITED.saturating_sub(step.rows.len());
+        step.rows.extend(notified.iter().map(|(mark, _)| *mark).take(room));
+        let says = format!("{}{}", say_exchange(kind, &all, last), say_notifications(notified.len(), &changes));
+        let step = step
+            .with("notifications", (!notified.is_empty()).then(|| notified.len().to_string()))
+            .with("changes", changes.join("; "));
         Some(step.saying(says))
     }
 
@@ -516,6 +518,21 @@ fn say_security(shown: &Connection, outcome: StepOutcome) -> String {
         (StepOutcome::Ok, _) => format!("{parameters} came up{}.{closed}", issuer.unwrap_or_default()),
         _ => format!("The handshake is not complete in the capture.{closed}"),
     }
+}
+
+/// Most changes that are told in a sentence.
+const MOST_CHANGES: usize = 3;
+
+fn say_notifications(count: usize, changes: &[&str]) -> String {
+    if count == 0 {
+        return String::new();
+    }
+    let told: Vec<&str> = changes.iter().take(MOST_CHANGES).copied().collect();
+    let more = changes.len().saturating_sub(MOST_CHANGES);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let told =
+        if told.is_empty() { String::new() } else { format!(": {}{more}", told.join("; ").trim_end_matches('.')) };
+    format!(" {count} notification{} followed{told}.", if count == 1 { "" } else { "s" })
 }
 
 fn say_exchange(kind: StepKind, all: &[&Exchange], last: &Exchange) -> String {

@@ -178,7 +178,9 @@ impl Logins {
     pub fn finish(&mut self) {
         let mut left: Vec<AttemptNo> = self.open.keys().copied().collect();
         left.sort_unstable();
-        left.into_iter().for_each(|attempt| self.close(attempt));
+        for attempt in left {
+            self.close(attempt);
+        }
     }
 
     fn close(&mut self, attempt: AttemptNo) {
@@ -633,10 +635,11 @@ impl Login {
         if matches!(&*method, "ACK" | "CANCEL") {
             return None;
         }
-        let kind = steps::asked(message).or_else(|| self.step_of_dialog(message));
+        let reading = steps::read(message);
+        let kind = steps::asked(message, reading.body.as_ref()).or_else(|| self.step_of_dialog(message));
         let of_step = self.exchanges.iter().filter(|exchange| exchange.kind == kind).count();
         if self.exchanges.len() < MOST_EXCHANGES && of_step < MOST_OF_A_STEP {
-            self.exchanges.push(Exchange::new(*flow, row, message, kind));
+            self.exchanges.push(Exchange::new(*flow, row, message, kind, reading));
         }
         kind
     }
