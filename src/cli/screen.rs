@@ -344,6 +344,9 @@ fn ending(login: &Login) -> String {
     match (login.outcome(), login.registered) {
         (LoginOutcome::SignedIn, Some(mark)) => format!("signed in after {}{ready}", duration(login.after(mark))),
         (LoginOutcome::Failed, _) => format!("failed after {}", duration(login.ended.time.since(login.began.time))),
+        _ if login.connection().is_some_and(|connection| connection.open.is_none()) => {
+            "it began before the capture, which does not show how".to_owned()
+        }
         _ => "the capture does not show how it ended".to_owned(),
     }
 }

@@ -197,8 +197,10 @@ impl Connection {
 
     /// The server, by name where there is one.
     pub fn server(&self) -> String {
-        let host = self.host().map(|host| format!("{host} ")).unwrap_or_default();
-        format!("{host}({})", self.flow.server)
+        match self.host() {
+            Some(host) => format!("{host} ({})", self.flow.server),
+            None => self.flow.server.to_string(),
+        }
     }
 
     /// Whether SIP went through it, as far as it can be read.

@@ -219,7 +219,7 @@ impl Login {
             connection.was_refused_by_client()
                 || connection.found_nothing_common().is_some()
                 || connection.failed.is_some() && !connection.has_messages()
-                || connection.ended.is_some() && self.is_readable()
+                || connection.ended.is_some() && connection.open.is_some() && self.is_readable() && !self.goes_on()
         });
         let failed = self.rejection().is_some()
             || self.is_challenged_in_vain()
@@ -231,6 +231,13 @@ impl Login {
     /// Whether it failed.
     pub fn is_failed(&self) -> bool {
         self.outcome() == LoginOutcome::Failed
+    }
+
+    /// Whether something was said that only an endpoint says that is registered, or bytes are missing.
+    fn goes_on(&self) -> bool {
+        let asked = self.exchanges.iter().any(|exchange| exchange.kind.is_some_and(|kind| kind > StepKind::Register));
+        let lost = self.connections.iter().any(|connection| connection.lost_bytes > 0);
+        asked || lost || self.signed_out.is_some()
     }
 
     /// Whether what was said on its connections can be read: SIP was, or nothing was said at all.

@@ -101,23 +101,34 @@ impl Login {
     fn say_discovery(&self, used: Option<&str>) -> String {
         let list: Vec<_> = self.discovery.list().collect();
         let denied = list.iter().filter(|asked| asked.is_denied()).count();
-        let asked = format!("{} of {} look-ups were denied", denied, list.len());
-        let autodiscover =
-            self.web.iter().flat_map(|web| &web.calls).filter_map(|call| call.fact("sip_server")).next_back();
-        match (used, self.connections.is_empty()) {
-            (_, false) if autodiscover.is_some() => {
-                format!("Autodiscover named the server {}.", autodiscover.unwrap_or_default())
+        let waited = self.say_waited();
+        let calls = self.web.iter().flat_map(|web| &web.calls);
+        let autodiscover = calls.filter_map(|call| call.fact("sip_server")).next_back();
+        if self.connections.is_empty() {
+            let domain = self.domain().unwrap_or("the domain");
+            return match self.discovery.found_nothing() {
+                true => format!(
+                    "The name service knows no server for {domain}: {denied} of {} look-ups are denied{waited}.",
+                    list.len()
+                ),
+                false => format!(
+                    "{denied} of {} look-ups are denied, and no connection to a server follows{waited}.",
+                    list.len()
+                ),
+            };
+        }
+        let others = match denied {
+            0 => String::new(),
+            1 => "; one other name does not exist, which is normal".to_owned(),
+            _ => format!("; {denied} other names do not exist, which is normal"),
+        };
+        match (autodiscover, used) {
+            (Some(server), _) => format!("Autodiscover names the server {server}{waited}."),
+            (None, Some(name)) if list.is_empty() => {
+                format!("No look-up of discovery is in the capture; the client goes to {name}.")
             }
-            (Some(name), false) if list.is_empty() => {
-                format!("No look-up of discovery is in the capture; the client went to {name}.")
-            }
-            (Some(name), false) => format!("{name} led to the server; {asked}{}.", self.say_waited()),
-            (None, false) => "No look-up led to the server: it is configured, or known from before.".to_owned(),
-            (_, true) if self.discovery.found_nothing() => {
-                let domain = self.domain().unwrap_or("the domain");
-                format!("The name service knows no server for {domain}: {asked}{}.", self.say_waited())
-            }
-            (_, true) => format!("{asked}, and no connection followed{}.", self.say_waited()),
+            (None, Some(name)) => format!("{name} leads to the server{others}{waited}."),
+            (None, None) => "No look-up leads to the server: it is configured, or known from before.".to_owned(),
         }
     }
 
@@ -255,8 +266,8 @@ impl Login {
             _ if self.registered.is_some() => StepOutcome::Ok,
             _ if self.is_challenged_in_vain() => StepOutcome::Failed,
             None => StepOutcome::Unanswered,
-            Some(401 | 407 | 200..=299) => StepOutcome::Ok,
-            Some(_) => StepOutcome::Failed,
+            // Whoever refuses for another reason has been told who it is.
+            Some(_) => StepOutcome::Ok,
         };
         let challenges = self.challenges();
         let account = self.endpoint.account.as_ref().map(|(user, workstation)| {
@@ -275,6 +286,14 @@ impl Login {
             .with("signatures_right", (self.good_signatures > 0).then(|| self.good_signatures.to_string()))
             .with("signatures_wrong", (!self.bad_signatures.is_empty()).then(|| self.bad_signatures.len().to_string()));
         Some(step.saying(says))
+    }
+
+    fn say_signatures(&self) -> String {
+        match (self.good_signatures, self.bad_signatures.len()) {
+            (0, 0) => String::new(),
+            (right, 0) => format!(" {right} signatures were checked, and all are right."),
+            (right, wrong) => format!(" {right} signatures are right, {wrong} wrong."),
+        }
     }
 
     /// Challenges of the last ladder: from the last REGISTER without credentials on.
@@ -302,7 +321,9 @@ impl Login {
             format!(" ({scheme} takes {healthy})")
         };
         match outcome {
-            StepOutcome::Ok => format!("The client proves itself by {scheme}{who}{with}: {count}{normal}."),
+            StepOutcome::Ok => {
+                format!("The client proves itself by {scheme}{who}{with}: {count}{normal}.{}", self.say_signatures())
+            }
             StepOutcome::Failed => format!("The proof by {scheme}{who}{with} was not accepted: {count}{normal}."),
             _ => format!("The client sent a proof by {scheme}{who}{with}; the capture shows no answer."),
         }
