@@ -131,6 +131,7 @@ pub static FIELDS: &[Field] = &[
     }),
     field("transport", "udp, tcp or tls", |row| text(carrier(row)?.name())),
     field("decrypted", "whether it was decrypted", |row| Some(Value::Bool(carrier(row)? == Carrier::Tls))),
+    field("compressed", "whether it came out of SIP compression", |row| Some(Value::Bool(sip(row)?.compressed))),
     field("complete", "whether all of it is there", |row| match &row.message {
         Message::Sip(message) => Some(Value::Bool(message.complete)),
         Message::Http(message) => Some(Value::Bool(message.complete)),

@@ -13,6 +13,7 @@ pub mod http;
 pub mod ip;
 pub mod keylog;
 pub mod link;
+pub mod lz77;
 pub mod packet;
 pub mod pcap;
 pub mod pcapng;
