@@ -4,9 +4,11 @@
 //! Holds data only: no parsing, no input, no output, no clock.
 
 pub mod defect;
+pub mod dhcp;
 pub mod dns;
 pub mod flow;
 pub mod http;
+pub mod kerberos;
 pub mod limits;
 pub mod observation;
 pub mod packet;

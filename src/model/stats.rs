@@ -46,6 +46,8 @@ pub enum Counter {
     SipSkippedBytes,
     /// Bytes of compressed SIP that could not be decompressed.
     SipCompressedUnread,
+    /// DHCP messages that are not about Lync.
+    DhcpOther,
     /// Messages under way dropped for a bound.
     PendingBound,
     /// Rows that left before later ones could come before them.
@@ -72,7 +74,7 @@ const fn text(counter: Counter, id: &'static str, text: &'static str, loss: bool
 }
 
 /// In the order of the summary.
-pub static COUNTERS: [CounterText; 24] = [
+pub static COUNTERS: [CounterText; 25] = [
     text(Counter::Packets, "packets", "packets read", false),
     text(Counter::Bytes, "bytes", "bytes captured", false),
     text(Counter::Sieved, "packets_other", "packets of other traffic passed over", false),
@@ -104,6 +106,7 @@ pub static COUNTERS: [CounterText; 24] = [
         "bytes of compressed SIP that could not be decompressed",
         true,
     ),
+    text(Counter::DhcpOther, "dhcp_other", "DHCP messages that are not about Lync", false),
     text(Counter::PendingBound, "messages_bound", "messages under way dropped for the memory bound", true),
     text(Counter::RowsLate, "rows_late", "rows that came after later ones had left", false),
     text(Counter::Forgotten, "forgotten", "look-ups, requests or flows forgotten for the memory bound", true),

@@ -206,7 +206,13 @@ impl Story {
                 }
             }
             Message::Http(message) => row.rtt = self.transactions.http(&key, row.at, message),
-            Message::Tls(_) | Message::TlsSession(_) | Message::Payload(_) | Message::Lost(_) | Message::Defect(_) => {}
+            Message::Kerberos(message) => row.rtt = self.transactions.kerberos(&key, row.at, message),
+            Message::Dhcp(_)
+            | Message::Tls(_)
+            | Message::TlsSession(_)
+            | Message::Payload(_)
+            | Message::Lost(_)
+            | Message::Defect(_) => {}
         }
     }
 

@@ -91,11 +91,11 @@ impl History {
         if self.bytes.len() + length > HISTORY {
             return Err(TOO_LONG);
         }
-        // Byte by byte: a copy may reach into itself.
-        for _ in 0..length {
-            let from = self.bytes.len() - offset;
-            let byte = self.bytes.get(from).copied().unwrap_or_default();
-            self.bytes.push(byte);
+        // A copy may reach into itself: what repeats grows with each round.
+        let (start, end) = (self.bytes.len() - offset, self.bytes.len() + length);
+        while self.bytes.len() < end {
+            let count = (end - self.bytes.len()).min(self.bytes.len() - start);
+            self.bytes.extend_from_within(start..start + count);
         }
         Ok(())
     }
