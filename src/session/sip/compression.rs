@@ -12,7 +12,7 @@ use crate::session::Output;
 use crate::session::held::Held;
 use crate::session::sip::{Half, Place, Step, after_line_ends, begins};
 use crate::wire::lz77::{HISTORY, History};
-use crate::wire::sip::{Head, Likeness};
+use crate::wire::sip::{Head, Likeness, begins_known};
 
 /// The one algorithm that is negotiated.
 const ALGORITHM: &str = "LZ77-8K";
@@ -20,6 +20,8 @@ const ALGORITHM: &str = "LZ77-8K";
 const HEADER: usize = 6;
 /// Packets that must fit before any is told.
 const ENOUGH: u32 = 2;
+/// Bytes within which a known method ends.
+const LONGEST_METHOD: usize = 16;
 const KEEP_ALIVE: &[u8] = b"\r\n\r\n";
 
 /// Where the header has its lengths, as big-endian numbers.
@@ -219,7 +221,7 @@ impl Compression {
         held.drop_front(from);
         self.lanes.of_mut(direction).held = held;
         if let Verdict::Unread(_) = self.verdict {
-            self.pass_waiting(out);
+            self.pass_waiting(halves, out);
         }
     }
 
@@ -248,7 +250,7 @@ impl Compression {
         if let (Verdict::Reading, Some(&(_, began))) = (&self.verdict, lane.held.marks.first()) {
             if self.fitted == 0 && lane.state == State::InStep {
                 self.verdict = Verdict::Unread(Unread { began, direction, bytes: 0 });
-                self.pass_waiting(out);
+                self.pass_waiting(halves, out);
             } else {
                 let bytes = lane.held.take().bytes.len();
                 lane.pass_over(began, bytes, out);
@@ -351,7 +353,7 @@ impl Compression {
 
     /// No layout fits the first packets.
     fn decline(&mut self, here: &Place<'_>) -> Step {
-        let likeness = if self.fitted == 0 { begins(here.rest) } else { Likeness::No };
+        let likeness = if self.fitted == 0 { is_uncompressed(here.rest) } else { Likeness::No };
         match likeness {
             Likeness::Unsure => {}
             Likeness::Yes => self.verdict = Verdict::NotCompressed,
@@ -400,10 +402,13 @@ impl Compression {
         feed(plain, halves, out);
     }
 
-    /// Counts what waits of a connection whose layout is not recognised, and lets it go.
-    fn pass_waiting(&mut self, out: &mut Output<'_>) {
-        let mut bytes = self.first.take().map_or(0, |(_, _, plain)| HEADER + plain.len());
-        let mut lost = 0;
+    /// Counts what waits of a connection whose layout is not recognised, and lets it go. What did fit
+    /// is told.
+    fn pass_waiting(&mut self, halves: &mut Both<Half>, out: &mut Output<'_>) {
+        if let Some(first) = self.first.take() {
+            feed(first, halves, out);
+        }
+        let (mut bytes, mut lost) = (0, 0);
         for direction in Direction::BOTH {
             let lane = self.lanes.of_mut(direction);
             bytes += lane.held.take().bytes.len();
@@ -473,6 +478,17 @@ impl Place<'_> {
 
 /// A hole of unknown length.
 const UNKNOWN: Loss = Loss { bytes: 0, cause: LossCause::NotSeen };
+
+/// Whether bytes begin a message that is not compressed. Its method must be a known one: a header and
+/// a start line in literals pass for a start line with another.
+pub(super) fn is_uncompressed(bytes: &[u8]) -> Likeness {
+    let bytes = after_line_ends(bytes);
+    match begins(bytes) {
+        _ if begins_known(bytes) => Likeness::Yes,
+        Likeness::Unsure if bytes.len() <= LONGEST_METHOD => Likeness::Unsure,
+        _ => Likeness::No,
+    }
+}
 
 fn begins_message(plain: &[u8]) -> bool {
     after_line_ends(plain).is_empty() || begins(plain) != Likeness::No

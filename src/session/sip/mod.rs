@@ -187,13 +187,20 @@ impl Decoder for Stream {
     }
 
     fn gap(&mut self, _: At, direction: Direction, loss: Loss, out: &mut Output<'_>) {
-        match &mut self.negotiation {
-            Negotiation::Agreed(compression) => return compression.gap(direction, loss, &mut self.halves, out),
-            // The answer, or the place behind the question, is what is missing.
+        match &self.negotiation {
+            // The answer is what is missing; that it agreed shows in what follows the question.
+            Negotiation::Asked { by, held }
+                if *by != direction && compression::is_uncompressed(&held.bytes) == Likeness::No =>
+            {
+                self.begin_compression(direction, &Held::default(), out);
+            }
             Negotiation::Asked { .. } => self.stay_plain(out),
-            Negotiation::Plain => {}
+            Negotiation::Agreed(_) | Negotiation::Plain => {}
         }
-        self.half(direction).gap(direction, loss, out);
+        match &mut self.negotiation {
+            Negotiation::Agreed(compression) => compression.gap(direction, loss, &mut self.halves, out),
+            _ => self.half(direction).gap(direction, loss, out),
+        }
     }
 
     fn finish(&mut self, at: At, direction: Direction, out: &mut Output<'_>) {

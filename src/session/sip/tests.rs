@@ -277,6 +277,27 @@ fn what_stands_behind_the_negotiation_waits_for_its_answer() {
 }
 
 #[test]
+fn an_answer_that_is_lost_shows_in_what_follows() {
+    let (mut sender, mut server) = (Sender::new(HEADERS[2]), Sender::new(HEADERS[2]));
+    let messages: Vec<_> = (1..3).map(|number| message(Direction::Out, number, "")).collect();
+    let answer = message(Direction::In, 2, "");
+    let mut bench = Bench::new();
+    bench.data(Direction::Out, QUESTION);
+    bench.data(Direction::Out, &sender.compressed(&messages[0]));
+    bench.gap(Direction::In);
+    bench.data(Direction::Out, &sender.compressed(&messages[1]));
+    bench.data(Direction::In, &server.compressed(&answer));
+    check("the answer is lost", bench, &[messages, vec![answer]].concat());
+    // One that refused.
+    let mut bench = Bench::new();
+    let question = message(Direction::Out, 1, "x");
+    bench.data(Direction::Out, &[QUESTION, &question].concat());
+    bench.gap(Direction::In);
+    let (messages, defects, _) = bench.end();
+    assert_eq!((messages.len(), defects.len(), messages[0].compressed), (1, 0, false));
+}
+
+#[test]
 fn one_packet_alone_is_told_at_the_end() {
     let question = message(Direction::Out, 1, "");
     let mut bench = Bench::agreed();
@@ -377,6 +398,11 @@ fn an_unknown_layout_is_told_once() {
     let mut sender = Sender::new(unknown);
     let packets: Vec<_> = messages.iter().map(|message| (Direction::Out, sender.compressed(message))).collect();
     check_unread("another layout", &packets);
+    let other: Header =
+        |flags, plain, payload| [&[flags << 4], &payload.to_le_bytes()[..], &plain.to_le_bytes(), &[0]].concat();
+    let mut sender = Sender::new(other);
+    let packets: Vec<_> = messages.iter().map(|message| (Direction::Out, sender.compressed(message))).collect();
+    check_unread("one that passes for a method", &packets);
     check_unread("noise", &[(Direction::Out, vec![0xff; 3000]), (Direction::In, vec![0x17; 9000])]);
     check_unread("zeros", &[(Direction::In, vec![0; 20_000]), (Direction::In, vec![0; 20_000])]);
     check_unread("too short", &[(Direction::Out, vec![0x80, 0, 0])]);
@@ -386,6 +412,18 @@ fn an_unknown_layout_is_told_once() {
     );
     // Text that stands where a layout is expected, but is no SIP.
     check_unread("text", &[(Direction::Out, b"<html> ".repeat(5000))]);
+}
+
+#[test]
+fn what_did_fit_is_told() {
+    let (mut bench, first) = (Bench::agreed(), message(Direction::Out, 1, ""));
+    bench.data(Direction::Out, &Sender::new(HEADERS[0]).compressed(&first));
+    bench.data(Direction::Out, &[0xff; 100]);
+    bench.data(Direction::In, &[0xff; 50]);
+    let (messages, defects, _) = bench.end();
+    assert_eq!((messages.len(), messages[0].raw.as_ref()), (1, first.as_slice()));
+    assert_eq!(defects[0].what, "compressed SIP, header layout not recognised: 150 bytes passed over");
+    assert_eq!(defects.len(), 1);
 }
 
 #[test]
