@@ -6,6 +6,7 @@
 
 use kerberos_parser::krb5::{ApRep, ApReq, KdcRep, KdcReq, KrbError, PrincipalName, Ticket};
 use kerberos_parser::krb5_parser::{parse_as_rep, parse_as_req, parse_tgs_rep, parse_tgs_req};
+// The trait of asn1-rs, which both crates build on and only this one passes on.
 use x509_parser::prelude::FromDer;
 
 use crate::model::kerberos::{EncryptionType, ErrorCode, KerberosKind, KerberosMessage, PreAuthentication};
