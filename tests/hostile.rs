@@ -787,6 +787,125 @@ fn look_ups_may_be_anything() {
     });
 }
 
+#[test]
+fn tickets_may_be_anything() {
+    let told = check("Kerberos datagrams of nested elements", &[], |traffic| {
+        let mut random = Random::new(31);
+        for number in 0..4000_u16 {
+            let tags = [0x30, 0x61, 0x6a, 0x6d, 0x7e, 0xa0, 0xa3, 0xa4, 0xa5, 0x1b, 0x02, 0x82, 0x84, 0, 1, 0xff];
+            let mut bytes =
+                vec![[0x6a, 0x6b, 0x6c, 0x6d, 0x6e, 0x6f, 0x7e][random.below(7)], 0x82, 1, 0, 0x30, 0x81, 0xf0];
+            bytes.extend((0..random.below(250)).map(|_| tags[random.below(tags.len())]));
+            let ends = (packet::address(2), packet::address(1));
+            traffic.push(&packet::ipv4(ends, 17, (0, 0), &packet::datagram((10_000 + number, 88), &bytes)));
+        }
+    });
+    assert_eq!((told.of_kind("kerberos"), told.of_kind("defect")), (4000, 4000), "each as far as it can be read");
+    check("Kerberos messages that never end", &[Counter::PendingBound], |traffic| {
+        for number in 0..60 {
+            let mut conversation = Conversation::new(number, 88);
+            traffic.open(&conversation);
+            traffic.push(&conversation.send(&[0, 0x0f, 0xff, 0xff, 0x6c, 0x83, 0x0f, 0xff, 0xfb, 0x30]));
+            (0..200).for_each(|_| traffic.push(&conversation.send(&[0x30; 1400])));
+        }
+    });
+    let told = check("a length beyond all bounds", &[], |traffic| {
+        let mut conversation = Conversation::new(0, 88);
+        traffic.open(&conversation);
+        (0..2000).for_each(|_| traffic.push(&conversation.send(&[0xff; 1400])));
+    });
+    assert_eq!(told.of_kind("defect"), 1);
+    check("a Kerberos message byte by byte", &[], |traffic| {
+        let mut conversation = Conversation::new(0, 88);
+        traffic.open(&conversation);
+        traffic.push(&conversation.send(&[0, 1, 0, 0, 0x6c, 0x82, 0xff, 0xfc]));
+        (0..65_532).for_each(|_| traffic.push(&conversation.send(&[0x30])));
+    });
+}
+
+#[test]
+fn leases_may_be_anything() {
+    let told = check("DHCP options of any kind", &[Counter::DhcpOther], |traffic| {
+        let mut random = Random::new(32);
+        for _ in 0..4000 {
+            let mut bytes = vec![0; 236];
+            bytes[0] = 1 + random.byte() % 2;
+            bytes.extend([99, 130, 83, 99, 52, 1, random.byte() % 4, 55, 1, 43]);
+            let codes = [43, 120, 52, 60, 55, 53, 0, 255, 1, 2, 63, random.byte()];
+            bytes.extend((0..random.below(300)).map(|_| codes[random.below(codes.len())]));
+            bytes.truncate(bytes.len() - random.below(3) * random.below(120));
+            let ends = (packet::address(2), packet::address(1));
+            traffic.push(&packet::ipv4(ends, 17, (0, 0), &packet::datagram((68, 67), &bytes)));
+        }
+    });
+    assert_eq!(told.of_kind("dhcp") as u64 + told.count(Counter::DhcpOther), 4000, "each is told or counted");
+}
+
+/// What asks for compression and agrees to it.
+const NEGOTIATION: [&str; 2] = [
+    "NEGOTIATE sip:a SIP/2.0\r\nCSeq: 1 NEGOTIATE\r\nCall-ID: n\r\nFrom: a\r\nTo: b\r\nCompression: LZ77-8K\r\nContent-Length: 0\r\n\r\n",
+    "SIP/2.0 200 OK\r\nCSeq: 1 NEGOTIATE\r\nCall-ID: n\r\nFrom: a\r\nTo: b\r\nCompression: LZ77-8K\r\nContent-Length: 0\r\n\r\n",
+];
+
+fn negotiated(traffic: &mut Traffic, number: u32) -> Conversation {
+    let mut conversation = Conversation::new(number, 5060);
+    traffic.open(&conversation);
+    traffic.push(&conversation.send(NEGOTIATION[0].as_bytes()));
+    traffic.push(&conversation.answer(NEGOTIATION[1].as_bytes()));
+    conversation
+}
+
+#[test]
+fn compression_may_be_anything() {
+    let told = check("noise for compressed packets", &[Counter::SipCompressedUnread], |traffic| {
+        let mut random = Random::new(33);
+        for number in 0..200 {
+            let mut conversation = negotiated(traffic, number);
+            for _ in 0..20 {
+                let noise: Vec<u8> = (0..random.below(1400)).map(|_| random.byte()).collect();
+                traffic.push(&if random.below(2) == 0 {
+                    conversation.send(&noise)
+                } else {
+                    conversation.answer(&noise)
+                });
+            }
+        }
+    });
+    assert!(told.of_kind("defect") <= 200, "once a connection: {}", told.of_kind("defect"));
+    // Two packets that fix the layout, then what every step has to try to decompress.
+    let flushed = |payload: &[u8]| {
+        let length = u16::try_from(payload.len()).unwrap().to_be_bytes();
+        [&[0x80, 0][..], &length, &length, payload].concat()
+    };
+    let told = check("headers without end behind a hole", &[Counter::SipCompressedUnread], move |traffic| {
+        let mut conversation = negotiated(traffic, 0);
+        for number in 0..2 {
+            traffic.push(&conversation.send(&flushed(request(number, "").as_bytes())));
+        }
+        conversation.lose(10);
+        for _ in 0..40_000 {
+            traffic.push(&conversation.send(&[0x60, 0, 0x1f, 0xff, 0x1f, 0xff]));
+        }
+        traffic.push(&conversation.send(&flushed(request(9, "").as_bytes())));
+    });
+    assert!(complete(&told) >= 4);
+    let told = check("the longest copies", &[], move |traffic| {
+        let mut conversation = negotiated(traffic, 0);
+        for number in 0..2 {
+            traffic.push(&conversation.send(&flushed(request(number, "").as_bytes())));
+        }
+        // A literal and a copy(1, 8,191), again and again: six bytes become 8,192.
+        let bomb = [0x60, 0, 0x20, 0, 0, 6, b'a', 0xf0, 0x7f, 0xfb, 0xff, 0xc0];
+        (0..40).for_each(|_| traffic.push(&conversation.send(&bomb.repeat(100))));
+    });
+    assert_eq!(complete(&told), 4);
+    let told = check("NEGOTIATE without end", &[], |traffic| {
+        stream(traffic, 0, NEGOTIATION[0].repeat(5000).as_bytes());
+        stream(traffic, 1, NEGOTIATION[0].replace("LZ77-8K", "None").repeat(5000).as_bytes());
+    });
+    assert_eq!(complete(&told), 10_000);
+}
+
 /// Puts a packet into a tunnel.
 type Wrap<'a> = &'a dyn Fn(&[u8]) -> Vec<u8>;
 

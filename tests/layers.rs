@@ -30,6 +30,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("etherparse", &["wire"]),
     ("pcap_parser", &["wire"]),
     ("x509_parser", &["wire"]),
+    ("kerberos_parser", &["wire"]),
     ("rustls", &["crypto", "session"]),
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),

@@ -429,6 +429,11 @@ fn row_style(row: &Row) -> Style {
             TlsEvent::NotOpened(_) => MIND,
             _ => NEUTRAL,
         },
-        Message::Dns(_) | Message::Tcp(_) | Message::TlsSession(_) | Message::Payload(_) => NEUTRAL,
+        Message::Dns(_)
+        | Message::Tcp(_)
+        | Message::TlsSession(_)
+        | Message::Payload(_)
+        | Message::Kerberos(_)
+        | Message::Dhcp(_) => NEUTRAL,
     }
 }

@@ -4,6 +4,7 @@
 
 use crate::export::rfc3339;
 use crate::model::Direction;
+use crate::model::kerberos::KerberosMessage;
 use crate::story::authentication::ntlm::{Ntlm, Proof};
 use crate::story::authentication::signature::Signature;
 use crate::story::authentication::tls_dsk::Flight;
@@ -28,6 +29,7 @@ pub fn lines(said: &Authentication) -> Vec<Line> {
         None => {}
         Some(Token::Ntlm(token)) => ntlm(token, &mut lines),
         Some(Token::TlsDsk(token)) => flight(token, &mut lines),
+        Some(Token::Kerberos(token)) => kerberos(token, &mut lines),
         Some(token) => lines.push(("token", token.line())),
     }
     if let Some(found) = &said.signature {
@@ -47,6 +49,23 @@ fn terms(terms: &Terms, lines: &mut Vec<Line>) {
         ("  sts-uri", sts_uri.as_deref()),
     ];
     lines.extend(texts.into_iter().filter_map(|(label, text)| Some((label, text?.to_owned()))));
+}
+
+fn kerberos(message: &KerberosMessage, lines: &mut Vec<Line>) {
+    lines.push(("Kerberos", message.kind.name().to_owned()));
+    let etypes: Vec<_> = message.etypes.iter().map(|etype| etype.name().into_owned()).collect();
+    let texts = [
+        ("  realm", message.realm.clone()),
+        ("  service", message.service.clone()),
+        ("  client", message.client.clone()),
+        ("  encryption", Some(etypes.join(", ")).filter(|etypes| !etypes.is_empty())),
+        ("  key version", message.kvno.map(|kvno| kvno.to_string())),
+        ("  error", message.error.map(|error| error.to_string())),
+        ("  text", message.error_text.clone()),
+        ("  client time", message.client_time.map(rfc3339)),
+        ("  server time", message.server_time.map(rfc3339)),
+    ];
+    lines.extend(texts.into_iter().filter_map(|(label, text)| Some((label, text?))));
 }
 
 fn signature(found: &Signature, lines: &mut Vec<Line>) {

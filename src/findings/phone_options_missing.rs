@@ -15,7 +15,9 @@ pub static RULE: Rule = Rule {
 
 fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
     let asks = login.leases.iter().rev().find(|lease| lease.is_phone() && lease.asks.contains(&true))?;
-    let answer = login.leases.iter().rev().find(|lease| lease.kind == "ACK" || lease.kind == "OFFER")?;
+    let answers =
+        |lease: &&Lease| matches!(lease.kind.as_str(), "ACK" | "OFFER") && lease.transaction == asks.transaction;
+    let answer = login.leases.iter().rev().find(answers)?;
     let had = |has: &dyn Fn(&Lease) -> bool| login.leases.iter().any(has);
     let certificate = asks.asks[0] && !had(&|lease| lease.certificate_url.is_some());
     let registrar = asks.asks[1] && !had(&|lease| !lease.sip_servers.is_empty());

@@ -200,7 +200,9 @@ impl FlowTable {
     }
 
     fn is_client(&self, src_port: u16, dst_port: u16) -> bool {
-        !self.ports.is_server(src_port) || self.ports.is_server(dst_port)
+        // Both ports of DHCP are known ones, and an answer to everybody begins a flow of its own.
+        let answers = (src_port, dst_port) == (Ports::DHCP_SERVER, Ports::DHCP_CLIENT);
+        !answers && (!self.ports.is_server(src_port) || self.ports.is_server(dst_port))
     }
 
     fn open(

@@ -5,9 +5,11 @@
 
 pub mod codes;
 pub mod defect;
+pub mod dhcp;
 pub mod dns;
 pub mod flow;
 pub mod http;
+pub mod kerberos;
 pub mod limits;
 pub mod observation;
 pub mod packet;

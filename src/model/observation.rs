@@ -1,9 +1,11 @@
 //! The waist: what the flow-wise half tells the half that sees the whole capture.
 
 use crate::model::defect::{Defect, Loss};
+use crate::model::dhcp::DhcpMessage;
 use crate::model::dns::DnsMessage;
 use crate::model::flow::{Direction, FlowKey};
 use crate::model::http::HttpMessage;
+use crate::model::kerberos::KerberosMessage;
 use crate::model::packet::At;
 use crate::model::sip::SipMessage;
 use crate::model::time::Span;
@@ -48,6 +50,10 @@ pub enum Message {
     TlsSession(Box<TlsSession>),
     /// An HTTP message.
     Http(Box<HttpMessage>),
+    /// A Kerberos message.
+    Kerberos(Box<KerberosMessage>),
+    /// A DHCP message.
+    Dhcp(Box<DhcpMessage>),
     /// Bytes of a followed conversation. No row.
     Payload(Payload),
     /// Bytes that the capture does not have.

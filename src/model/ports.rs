@@ -15,17 +15,23 @@ pub enum DecodeAs {
     Http,
     /// HTTP inside TLS.
     Https,
+    /// Kerberos.
+    Kerberos,
+    /// DHCP.
+    Dhcp,
 }
 
 impl DecodeAs {
     /// Every kind with the name that `--decode-as` takes.
-    pub const ALL: [(&'static str, Self); 6] = [
+    pub const ALL: [(&'static str, Self); 8] = [
         ("sip", Self::Sip),
         ("sip-tls", Self::SipTls),
         ("tls", Self::Tls),
         ("dns", Self::Dns),
         ("http", Self::Http),
         ("https", Self::Https),
+        ("kerberos", Self::Kerberos),
+        ("dhcp", Self::Dhcp),
     ];
 }
 
@@ -37,7 +43,7 @@ pub struct Ports {
 }
 
 /// Servers' ports that tell which side of a flow without a SYN is the client, besides the asked ones.
-const SERVER_PORTS: [u16; 10] = [80, 88, 443, 444, 1433, 3389, 4443, 8080, 8443, 9443];
+const SERVER_PORTS: [u16; 9] = [80, 443, 444, 1433, 3389, 4443, 8080, 8443, 9443];
 
 impl Default for Ports {
     fn default() -> Self {
@@ -45,6 +51,10 @@ impl Default for Ports {
         for port in [Self::DNS, Self::MDNS, Self::LLMNR] {
             ports.decode_as(port, DecodeAs::Dns);
         }
+        for port in [Self::DHCP_SERVER, Self::DHCP_CLIENT] {
+            ports.decode_as(port, DecodeAs::Dhcp);
+        }
+        ports.decode_as(Self::KERBEROS, DecodeAs::Kerberos);
         ports.decode_as(Self::SIP, DecodeAs::Sip);
         ports.decode_as(Self::SIPS, DecodeAs::SipTls);
         ports
@@ -58,6 +68,12 @@ impl Ports {
     pub const MDNS: u16 = 5353;
     /// Link-Local Multicast Name Resolution (RFC 4795).
     pub const LLMNR: u16 = 5355;
+    /// DHCP, where servers listen (RFC 2131).
+    pub const DHCP_SERVER: u16 = 67;
+    /// DHCP, where clients listen (RFC 2131).
+    pub const DHCP_CLIENT: u16 = 68;
+    /// Kerberos (RFC 4120).
+    pub const KERBEROS: u16 = 88;
     /// SIP (RFC 3261).
     pub const SIP: u16 = 5060;
     /// SIP over TLS (RFC 3261).

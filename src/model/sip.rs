@@ -134,6 +134,8 @@ pub struct SipMessage {
     pub cseq: Option<CSeq>,
     /// What carried it.
     pub carrier: Carrier,
+    /// Whether it came out of SIP compression (MS-SIPCOMP).
+    pub compressed: bool,
     /// Whether all of it is there.
     pub complete: bool,
     /// What is not as it should be.

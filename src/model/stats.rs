@@ -44,6 +44,10 @@ pub enum Counter {
     SipBodySkipped,
     /// Bytes of SIP streams that belong to no message.
     SipSkippedBytes,
+    /// Bytes of compressed SIP that could not be decompressed.
+    SipCompressedUnread,
+    /// DHCP messages that are not about Lync.
+    DhcpOther,
     /// Messages under way dropped for a bound.
     PendingBound,
     /// Rows that left before later ones could come before them.
@@ -70,7 +74,7 @@ const fn text(counter: Counter, id: &'static str, text: &'static str, loss: bool
 }
 
 /// In the order of the summary.
-pub static COUNTERS: [CounterText; 23] = [
+pub static COUNTERS: [CounterText; 25] = [
     text(Counter::Packets, "packets", "packets read", false),
     text(Counter::Bytes, "bytes", "bytes captured", false),
     text(Counter::Sieved, "packets_other", "packets of other traffic passed over", false),
@@ -96,6 +100,13 @@ pub static COUNTERS: [CounterText; 23] = [
     text(Counter::SipKeepAlive, "sip_keep_alive", "SIP keep-alives (CRLF CRLF)", false),
     text(Counter::SipBodySkipped, "sip_bodies_skipped", "SIP bodies too large to keep", true),
     text(Counter::SipSkippedBytes, "sip_skipped_bytes", "bytes of SIP streams that belong to no message", true),
+    text(
+        Counter::SipCompressedUnread,
+        "sip_compressed_unread",
+        "bytes of compressed SIP that could not be decompressed",
+        true,
+    ),
+    text(Counter::DhcpOther, "dhcp_other", "DHCP messages that are not about Lync", false),
     text(Counter::PendingBound, "messages_bound", "messages under way dropped for the memory bound", true),
     text(Counter::RowsLate, "rows_late", "rows that came after later ones had left", false),
     text(Counter::Forgotten, "forgotten", "look-ups, requests or flows forgotten for the memory bound", true),

@@ -36,6 +36,12 @@ impl Held {
         }
     }
 
+    /// The pieces, each with the packet that brought it.
+    pub fn pieces(&self) -> impl Iterator<Item = (At, &[u8])> {
+        let starts = std::iter::once(0).chain(self.marks.iter().map(|&(end, _)| end));
+        starts.zip(&self.marks).filter_map(|(start, &(end, at))| Some((at, self.bytes.get(start..end)?)))
+    }
+
     /// About how many bytes of memory it takes.
     pub fn cost(&self) -> usize {
         self.bytes.len() + self.marks.len() * size_of::<(usize, At)>()

@@ -6,9 +6,11 @@
 //! the secrets with which sessions are resumed, which are kept by address pair.
 
 pub mod content;
+pub mod dhcp;
 pub mod dns;
 pub mod held;
 pub mod http;
+pub mod kerberos;
 pub mod sip;
 pub mod tls;
 
@@ -127,7 +129,7 @@ pub struct Probe {
 }
 
 /// The protocols, in the order in which they are tried.
-pub static PROBES: &[&Probe] = &[&sip::PROBE, &tls::PROBE, &http::PROBE, &dns::PROBE];
+pub static PROBES: &[&Probe] = &[&sip::PROBE, &tls::PROBE, &http::PROBE, &dns::PROBE, &kerberos::PROBE, &dhcp::PROBE];
 
 struct Session {
     kept: bool,

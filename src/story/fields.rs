@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 use std::net::SocketAddr;
 
+use crate::model::dhcp::DhcpMessage;
 use crate::model::dns::{DnsMessage, Record, rcode_name};
 use crate::model::http::{HttpMessage, HttpStart};
+use crate::model::kerberos::KerberosMessage;
 use crate::model::sip::{Carrier, HeaderName, SipMessage, StartLine};
 use crate::model::tls::{CipherSuite, TlsEvent, TlsVersion};
 use crate::model::{Message, Timestamp};
@@ -77,6 +79,14 @@ fn tls(row: &Row) -> Option<&TlsEvent> {
     if let Message::Tls(event) = &row.message { Some(event) } else { None }
 }
 
+fn kerberos(row: &Row) -> Option<&KerberosMessage> {
+    if let Message::Kerberos(message) = &row.message { Some(message) } else { None }
+}
+
+fn dhcp(row: &Row) -> Option<&DhcpMessage> {
+    if let Message::Dhcp(message) = &row.message { Some(message) } else { None }
+}
+
 fn carrier(row: &Row) -> Option<Carrier> {
     match &row.message {
         Message::Sip(message) => Some(message.carrier),
@@ -96,7 +106,7 @@ fn header(row: &Row, name: HeaderName, part: for<'b> fn(&'b str) -> &'b str) -> 
 /// All fields, in the order in which they are written.
 pub static FIELDS: &[Field] = &[
     field("row", "position in the timeline, from 1", |row| int(row.number)),
-    field("kind", "dns, tcp, icmp, tls, sip, http, loss, defect", |row| text(row.kind())),
+    field("kind", "dns, tcp, icmp, tls, sip, http, kerberos, dhcp, loss, defect", |row| text(row.kind())),
     field("time", "capture time, RFC 3339, UTC", |row| Some(Value::Time(row.at.time))),
     field("elapsed", "seconds since the first packet", |row| Some(Value::Seconds(row.elapsed.as_secs_f64()))),
     field("frame", "packet that completed it, as Wireshark counts", |row| int(row.at.frame.0)),
@@ -136,6 +146,7 @@ pub static FIELDS: &[Field] = &[
     }),
     field("transport", "udp, tcp or tls", |row| text(carrier(row)?.name())),
     field("decrypted", "whether it was decrypted", |row| Some(Value::Bool(carrier(row)? == Carrier::Tls))),
+    field("compressed", "whether it came out of SIP compression", |row| Some(Value::Bool(sip(row)?.compressed))),
     field("complete", "whether all of it is there", |row| match &row.message {
         Message::Sip(message) => Some(Value::Bool(message.complete)),
         Message::Http(message) => Some(Value::Bool(message.complete)),
@@ -185,7 +196,7 @@ pub static FIELDS: &[Field] = &[
         _ => None,
     }),
     field("response_time", "seconds since the request", |row| {
-        carrier(row)?;
+        carrier(row).map(drop).or_else(|| kerberos(row).map(drop))?;
         Some(Value::Seconds(row.rtt?.as_secs_f64()))
     }),
     field(
@@ -235,6 +246,24 @@ pub static FIELDS: &[Field] = &[
     field("service_name", "SRV name that pointed there", |row| match row.origin.as_ref()? {
         Origin::LookedUp { service, .. } => text(service.as_deref()?),
         Origin::NotLookedUp => None,
+    }),
+    field("kerberos_type", "AS-REQ, AS-REP, TGS-REQ, TGS-REP, AP-REQ, AP-REP, KRB-ERROR", |row| {
+        text(kerberos(row)?.kind.name())
+    }),
+    field("kerberos_client", "principal of the client", |row| text(kerberos(row)?.client.as_deref()?)),
+    field("kerberos_service", "principal for which a ticket is asked or given", |row| {
+        text(kerberos(row)?.service.as_deref()?)
+    }),
+    field("kerberos_realm", "realm of the service", |row| text(kerberos(row)?.realm.as_deref()?)),
+    field("kerberos_error", "error code by name", |row| text(kerberos(row)?.error?.name())),
+    field("dhcp_type", "DHCPDISCOVER, DHCPOFFER, DHCPREQUEST, DHCPACK …", |row| text(dhcp(row)?.name())),
+    field("dhcp_vendor_class", "option 60", |row| text(dhcp(row)?.vendor_class.as_deref()?)),
+    field("dhcp_sip_servers", "option 120", |row| {
+        let servers = &dhcp(row)?.sip_servers;
+        (!servers.is_empty()).then(|| Value::Texts(servers.iter().map(String::as_str).collect()))
+    }),
+    field("dhcp_certificate_url", "URL of the certificate service, of option 43", |row| {
+        text(dhcp(row)?.certificate_url()?)
     }),
     field("lost_bytes", "bytes that the capture does not have", |row| match &row.message {
         Message::Lost(loss) => int(loss.bytes),

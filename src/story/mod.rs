@@ -221,8 +221,17 @@ impl Story {
                     row.origin = self.flows.peek(&key).and_then(|report| report.origin.clone());
                 }
             }
-            Message::Http(message) => row.rtt = self.transactions.http(&key, row.at, message),
-            Message::Tls(_) | Message::TlsSession(_) | Message::Payload(_) | Message::Lost(_) | Message::Defect(_) => {}
+            Message::Http(message) => {
+                row.rtt = self.transactions.http(&key, row.at, message);
+                row.authentication = authentication::http::read(message).map(Box::new);
+            }
+            Message::Kerberos(message) => row.rtt = self.transactions.kerberos(&key, row.at, message),
+            Message::Dhcp(_)
+            | Message::Tls(_)
+            | Message::TlsSession(_)
+            | Message::Payload(_)
+            | Message::Lost(_)
+            | Message::Defect(_) => {}
         }
     }
 

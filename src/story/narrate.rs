@@ -5,8 +5,11 @@
 
 use std::fmt::Write as _;
 
+use crate::model::codes::CodeKind;
+use crate::model::dhcp::DhcpMessage;
 use crate::model::dns::{DnsMessage, RecordType};
 use crate::model::http::{HttpMessage, HttpStart};
+use crate::model::kerberos::{KerberosKind, KerberosMessage};
 use crate::model::sip::{HeaderName, SipMessage};
 use crate::model::tls::{NotOpened, TlsEvent};
 use crate::model::{Direction, Message, TcpEvent};
@@ -28,6 +31,8 @@ pub fn narrate(row: &Row) -> String {
         Message::Tls(event) => tls(row, event),
         Message::Sip(message) => sip(row, message),
         Message::Http(message) => http(message),
+        Message::Kerberos(message) => kerberos(message),
+        Message::Dhcp(message) => dhcp(message),
         _ => String::new(),
     }
 }
@@ -156,6 +161,50 @@ fn http(message: &HttpMessage) -> String {
         HttpStart::Response { status, .. } => format!("{} refuses with {status}.", capital(what)),
     };
     join(&begins, &said)
+}
+
+fn kerberos(message: &KerberosMessage) -> String {
+    let service = message.service.as_deref().unwrap_or("a service");
+    match (message.kind, message.error.map(|error| error.0)) {
+        (KerberosKind::AsReq, _) => {
+            "The client asks the domain controller for a ticket to ask for tickets with.".to_owned()
+        }
+        (KerberosKind::TgsReq, _) => format!("The client asks the domain controller for a ticket for {service}."),
+        (KerberosKind::AsRep | KerberosKind::TgsRep, _) => "The domain controller gives the ticket.".to_owned(),
+        (KerberosKind::Error, Some(25)) => {
+            "The domain controller wants the request with proof of the password, as always: the client repeats it."
+                .to_owned()
+        }
+        (KerberosKind::Error, Some(7)) => {
+            format!("The domain controller knows no {service}: its service principal name is missing.")
+        }
+        (KerberosKind::Error, Some(37)) => "The clocks of client and domain controller are too far apart.".to_owned(),
+        (KerberosKind::Error, Some(code)) => {
+            let known = CodeKind::Kerberos.find(code.unsigned_abs()).map(|known| known.meaning).unwrap_or_default();
+            format!("The domain controller refuses: {known}.")
+        }
+        _ => String::new(),
+    }
+}
+
+fn dhcp(message: &DhcpMessage) -> String {
+    if message.is_request {
+        let asked: Vec<&str> = message
+            .asked_for_lync()
+            .map(|code| if code == 120 { "its registrar (option 120)" } else { "vendor options (43)" })
+            .collect();
+        return if asked.is_empty() {
+            String::new()
+        } else {
+            format!("The client asks DHCP for {}.", asked.join(" and "))
+        };
+    }
+    let servers = message.sip_servers.join(", ");
+    let servers = if servers.is_empty() { "no registrar".to_owned() } else { format!("the registrar {servers}") };
+    let url = message
+        .certificate_url()
+        .map_or_else(|| "no certificate service".to_owned(), |url| format!("the certificate service {url}"));
+    format!("The DHCP server names {servers} and {url}.")
 }
 
 fn capital(text: &str) -> String {

@@ -117,6 +117,8 @@ impl Row {
             Message::Sip(_) => "sip",
             Message::Tls(_) | Message::TlsSession(_) => "tls",
             Message::Http(_) => "http",
+            Message::Kerberos(_) => "kerberos",
+            Message::Dhcp(_) => "dhcp",
             Message::Payload(_) => "payload",
             Message::Lost(_) => "loss",
             Message::Defect(_) => "defect",
@@ -130,6 +132,8 @@ impl Row {
             Message::Dns(message) => message.weight(),
             Message::Http(message) => message.weight(),
             Message::Tls(event) => event.weight(),
+            Message::Kerberos(message) => message.weight(),
+            Message::Dhcp(message) => message.weight(),
             _ => 0,
         };
         size_of::<Self>() + message + self.authentication.as_ref().map_or(0, |authentication| authentication.weight())

@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use crate::model::dhcp::DhcpMessage;
 use crate::model::dns::{DnsMessage, rcode_name};
 use crate::model::http::{HttpMessage, HttpStart};
+use crate::model::kerberos::KerberosMessage;
 use crate::model::sip::{SipMessage, StartLine};
 use crate::model::tls::{Certificate, CipherSuite, TlsEvent, TlsVersion};
 use crate::model::{Direction, Loss, LossCause, Message, Span, TcpEvent, Timestamp};
@@ -31,6 +33,8 @@ pub fn summary(row: &Row) -> String {
         Message::Sip(message) => sip(message, &mut text),
         Message::Tls(event) => tls(event, row, &mut text),
         Message::Http(message) => http(message, &mut text),
+        Message::Kerberos(message) => kerberos(message, &mut text),
+        Message::Dhcp(message) => dhcp(message, &mut text),
         Message::TlsSession(_) | Message::Payload(_) => {}
         Message::Lost(loss) => lost(loss, row.direction, &mut text),
         Message::Defect(defect) => {
@@ -44,6 +48,45 @@ pub fn summary(row: &Row) -> String {
         let _ = write!(text, " ({note})");
     }
     text
+}
+
+fn kerberos(message: &KerberosMessage, text: &mut String) {
+    text.push_str(message.kind.name());
+    if let Some(error) = message.error {
+        let _ = write!(text, " {error}");
+    }
+    if let Some(service) = &message.service {
+        let _ = write!(text, " for {service}");
+    }
+    if let Some(client) = &message.client {
+        let _ = write!(text, " by {client}");
+    }
+    if let Some(said) = &message.error_text {
+        let _ = write!(text, ": {said}");
+    }
+}
+
+fn dhcp(message: &DhcpMessage, text: &mut String) {
+    text.push_str(&message.name());
+    if let Some(class) = &message.vendor_class {
+        let _ = write!(text, " {class}");
+    }
+    if message.is_request {
+        let asked: Vec<_> = message.asked_for_lync().map(|code| code.to_string()).collect();
+        if !asked.is_empty() {
+            let _ = write!(text, " asks for option {}", asked.join(" and "));
+        }
+        return;
+    }
+    if let Some(address) = message.your_address {
+        let _ = write!(text, " gives {address}");
+    }
+    if !message.sip_servers.is_empty() {
+        let _ = write!(text, ", SIP servers: {}", message.sip_servers.join(", "));
+    }
+    if let Some(url) = message.certificate_url() {
+        let _ = write!(text, ", certificates: {url}");
+    }
 }
 
 fn dns(message: &DnsMessage, text: &mut String) {

@@ -1,12 +1,14 @@
 //! SIP requests and their responses (RFC 3261 §17): by flow, Call-ID, `CSeq` and direction, never by order.
+//! Those of HTTP and Kerberos have nothing that ties them, and go by their order within a flow.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::hash::BuildHasher as _;
 
 use crate::model::http::{HttpMessage, HttpStart};
+use crate::model::kerberos::KerberosMessage;
 use crate::model::sip::{HeaderName, SipMessage};
-use crate::model::{At, Direction, FlowKey, Recent, Span};
+use crate::model::{At, Direction, FlowKey, Recent, Span, TransportKind};
 
 /// A request that waits for its final response.
 #[derive(Clone, Debug)]
@@ -58,19 +60,30 @@ pub struct Transactions {
     requests: Recent<Key, Request>,
     /// HTTP requests of a connection without a response so far; responses come in their order.
     http: Recent<FlowKey, VecDeque<At>>,
+    /// Kerberos requests of a flow without an answer so far.
+    kerberos: Recent<FlowKey, VecDeque<At>>,
 }
 
-/// Most HTTP requests of a connection that wait at one time.
+/// Most HTTP or Kerberos requests of a connection that wait at one time.
 const MOST_PIPELINED: usize = 64;
 
 const AGAIN: &str = "sent again";
 const LATE: &str = "answered before";
 const UNASKED: &str = "the request is not in the capture";
 
+/// Notes a request that waits for its answer.
+fn wait(requests: &mut Recent<FlowKey, VecDeque<At>>, flow: &FlowKey, at: At) {
+    match requests.get_mut(flow) {
+        Some(waiting) if waiting.len() < MOST_PIPELINED => waiting.push_back(at),
+        Some(_) => {}
+        None => _ = requests.insert(*flow, VecDeque::from([at])),
+    }
+}
+
 impl Transactions {
     /// No requests; remembers `limit`.
     pub fn new(limit: usize) -> Self {
-        Self { requests: Recent::new(limit), http: Recent::new(limit) }
+        Self { requests: Recent::new(limit), http: Recent::new(limit), kerberos: Recent::new(limit) }
     }
 
     /// How much was forgotten.
@@ -116,11 +129,7 @@ impl Transactions {
     pub fn http(&mut self, flow: &FlowKey, at: At, message: &HttpMessage) -> Option<Span> {
         match message.start {
             HttpStart::Request { .. } => {
-                match self.http.get_mut(flow) {
-                    Some(waiting) if waiting.len() < MOST_PIPELINED => waiting.push_back(at),
-                    Some(_) => {}
-                    None => _ = self.http.insert(*flow, VecDeque::from([at])),
-                }
+                wait(&mut self.http, flow, at);
                 None
             }
             HttpStart::Response { status: 0..200, .. } => None,
@@ -129,6 +138,20 @@ impl Transactions {
                 Some(at.time.since(asked.time))
             }
         }
+    }
+
+    /// Takes a Kerberos message; returns since when an answer was waited for. Over UDP a request that
+    /// is sent again is answered once.
+    pub fn kerberos(&mut self, flow: &FlowKey, at: At, message: &KerberosMessage) -> Option<Span> {
+        if !message.kind.is_request() {
+            let asked = self.kerberos.get_mut(flow)?.pop_front()?;
+            return Some(at.time.since(asked.time));
+        }
+        let again = self.kerberos.peek(flow).is_some_and(|waiting| !waiting.is_empty());
+        if !(again && flow.transport == TransportKind::Udp) {
+            wait(&mut self.kerberos, flow, at);
+        }
+        None
     }
 
     /// Requests without a final response, in order, at most `most`.

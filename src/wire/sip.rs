@@ -328,6 +328,7 @@ pub fn message(raw: Box<[u8]>, body_at: usize, head: Head, carrier: Carrier, com
         body_at: u32::try_from(body_at.min(raw.len())).unwrap_or(u32::MAX),
         cseq,
         carrier,
+        compressed: false,
         complete,
         defects,
         raw,

@@ -1,8 +1,10 @@
 //! Authentication of SIP messages ([MS-SIPAE]): tokens opened, signatures verified.
 //!
 //! In: SIP messages in order, and keys. Out: for each with a challenge, credentials or a signature, what that
-//! says. Remembers security associations, bounded. Kerberos tokens are handed on as bytes.
+//! says. Remembers security associations, bounded. Kerberos signatures need keys that no
+//! capture has.
 
+pub mod http;
 pub mod ntlm;
 pub mod signature;
 pub mod tls_dsk;
@@ -14,11 +16,14 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use crate::crypto::KeyStore;
+use crate::model::kerberos::KerberosMessage;
 use crate::model::sip::{HeaderName, SipMessage};
 use crate::model::tls::KeySource;
 use crate::model::{Direction, FlowKey, Limits, Recent};
 use crate::wire::auth::Auth;
+use crate::wire::kerberos;
 use crate::wire::ntlm as wire;
+use crate::wire::spnego;
 use ntlm::{Keys, Ntlm, Proof};
 use signature::{Claim, Signature, Verdict};
 use tls_dsk::{Flight, Inner};
@@ -89,7 +94,9 @@ pub enum Token {
     Ntlm(Box<Ntlm>),
     /// Part of a TLS handshake.
     TlsDsk(Box<Flight>),
-    /// Bytes of any other kind, such as Kerberos.
+    /// A message of Kerberos, out of what wraps it.
+    Kerberos(Box<KerberosMessage>),
+    /// Bytes of any other kind.
     Other(Vec<u8>),
     /// Something that cannot be read, for that reason.
     Unreadable(Cow<'static, str>),
@@ -105,6 +112,7 @@ impl Token {
             }
             Self::Ntlm(ntlm) => ntlm.message.line(),
             Self::TlsDsk(flight) => flight.messages.join(", "),
+            Self::Kerberos(message) => kerberos_line(message),
             Self::Other(bytes) => format!("{} bytes", bytes.len()),
             Self::Unreadable(why) => why.to_string(),
         }
@@ -117,10 +125,30 @@ impl Token {
             Self::TlsDsk(flight) => {
                 2048 + flight.messages.len() * 24 + flight.authorities.iter().map(String::len).sum::<usize>()
             }
+            Self::Kerberos(message) => message.weight(),
             Self::Other(bytes) => bytes.len(),
             Self::Empty | Self::Unreadable(_) => 0,
         }
     }
+}
+
+/// Opens a token that needs no keys and no state, whatever wraps it (RFC 4178, RFC 2743); `None` where it is of
+/// no kind that is known.
+fn open(bytes: &[u8]) -> Option<Token> {
+    match spnego::open(bytes).inner {
+        spnego::Inner::Ntlm(inner) => Some(Token::Ntlm(Box::new(Ntlm { message: wire::parse(inner)?, proof: None }))),
+        spnego::Inner::Kerberos(inner) => Some(Token::Kerberos(Box::new(kerberos::parse(inner).ok()?.message))),
+        spnego::Inner::Unknown => None,
+    }
+}
+
+/// A message of Kerberos in one line.
+fn kerberos_line(message: &KerberosMessage) -> String {
+    let error = message.error.map(|error| format!(" {error}")).unwrap_or_default();
+    let service = message.service.as_ref().map(|service| format!(" for {service}")).unwrap_or_default();
+    let realm = message.realm.as_ref().map(|realm| format!("@{realm}")).unwrap_or_default();
+    let etype = message.etypes.first().map(|etype| format!(", {}", etype.name())).unwrap_or_default();
+    format!("{}{error}{service}{realm}{etype}", message.kind.name())
 }
 
 /// What a message says of authentication.
@@ -314,10 +342,16 @@ impl Tracker {
             return Token::Unreadable("gssapi-data that is no base64".into());
         };
         match place.named.1 {
-            Scheme::Ntlm => match wire::parse(&bytes) {
-                Some(message) => self.ntlm(place, message, &bytes, keys),
-                None => Token::Other(bytes),
-            },
+            Scheme::Ntlm => {
+                let inner = match spnego::open(&bytes).inner {
+                    spnego::Inner::Ntlm(inner) => inner,
+                    _ => &bytes,
+                };
+                match wire::parse(inner) {
+                    Some(message) => self.ntlm(place, message, inner, keys),
+                    None => Token::Other(bytes),
+                }
+            }
             Scheme::TlsDsk => {
                 let begins = writer == Direction::Out && tls_dsk::begins(&bytes);
                 let new = || Kind::TlsDsk(Box::default());
@@ -327,7 +361,7 @@ impl Tracker {
                 self.keep(place, association);
                 Token::TlsDsk(Box::new(flight))
             }
-            Scheme::Kerberos | Scheme::Other => Token::Other(bytes),
+            Scheme::Kerberos | Scheme::Other => open(&bytes).unwrap_or(Token::Other(bytes)),
         }
     }
 

@@ -92,6 +92,8 @@ pub struct Lease {
     pub mark: Mark,
     /// `DISCOVER`, `OFFER`, `ACK` …
     pub kind: String,
+    /// Number of the exchange.
+    pub transaction: u32,
     /// Vendor class of the client.
     pub vendor_class: Option<String>,
     /// Options 43 and 120 were asked for.

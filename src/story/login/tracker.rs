@@ -11,12 +11,14 @@ use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::model::dhcp::{DhcpMessage, SIP_SERVERS, VENDOR_SPECIFIC};
 use crate::model::dns::DnsMessage;
+use crate::model::kerberos::KerberosMessage;
 use crate::model::sip::{HeaderName, SipMessage};
 use crate::model::tls::TlsEvent;
 use crate::model::watch::is_watched;
 use crate::model::{
-    At, DecodeAs, Direction, FlowKey, Message, PointNo, Ports, Recent, Span, TcpEvent, Timestamp, TransportKind,
+    At, DecodeAs, Defect, Direction, FlowKey, Message, PointNo, Ports, Recent, Span, TcpEvent, Timestamp, TransportKind,
 };
 use crate::story::authentication::Token;
 use crate::story::authentication::signature::{Signature, Verdict};
@@ -25,7 +27,8 @@ use crate::story::login::exchange::{Exchange, MOST_NOTIFICATIONS};
 use crate::story::login::ladder::{self, Purpose, Rung};
 use crate::story::login::web::{self, Web};
 use crate::story::login::{
-    BadSignature, Deregistration, Login, MOST_CONNECTIONS, MOST_EXCHANGES, MOST_OF_A_STEP, MOST_OTHERS, MOST_RUNGS,
+    BadSignature, Deregistration, Lease, Login, MOST_CONNECTIONS, MOST_EXCHANGES, MOST_OF_A_STEP, MOST_OTHERS,
+    MOST_RUNGS, Ticket,
 };
 use crate::story::names::Origin;
 use crate::story::row::{Row, RowId};
@@ -44,6 +47,8 @@ const NEW_ATTEMPT: Span = Span::from_secs(60);
 const LONGEST_SILENCE: Span = Span::from_secs(4 * 3600);
 /// A closed connection that carries data for so long is another attempt's or user's.
 const BUSY: Span = Span::from_secs(5);
+/// `KRB_AP_ERR_SKEW` (RFC 4120 §7.5.9).
+const SKEW: i32 = 37;
 /// Most hosts that wait to be watched.
 const MOST_HOSTS: usize = 256;
 
@@ -64,6 +69,10 @@ pub struct Logins {
     /// When to look whether an attempt is over.
     due: BinaryHeap<Reverse<(Timestamp, AttemptNo)>>,
     closed: VecDeque<Login>,
+    /// What DHCP said to clients whose address is not known so far, by hardware address.
+    leases: Recent<String, Vec<Lease>>,
+    /// Rows that were given to an attempt after they had been told.
+    late: Recent<RowId, AttemptNo>,
     /// Hosts that a sign-in was told to go to, for the reader to watch.
     hosts: Vec<Arc<str>>,
     dropped: u64,
@@ -84,6 +93,8 @@ impl Logins {
             numbers: Recent::new(most),
             due: BinaryHeap::new(),
             closed: VecDeque::new(),
+            leases: Recent::new(most),
+            late: Recent::new(most),
             hosts: Vec::new(),
             dropped: 0,
         }
@@ -101,6 +112,9 @@ impl Logins {
             Message::Dns(message) => self.dns(&flow, row, message),
             Message::Sip(message) => self.sip(&flow, row, message),
             Message::Tcp(_) | Message::Tls(_) | Message::Http(_) | Message::Lost(_) => self.connection(&flow, row),
+            Message::Kerberos(message) => self.kerberos(&flow, row, message),
+            Message::Dhcp(message) => self.dhcp(&flow, row, message),
+            Message::Defect(defect) => self.defect(&flow, row, defect),
             _ => None,
         };
         let (attempt, kind) = place?;
@@ -110,7 +124,8 @@ impl Logins {
 
     /// The attempt and step of a row whose connection was taken up only later.
     pub fn place(&self, row: &Row) -> Option<(AttemptNo, StepKind)> {
-        row.attempt.or_else(|| {
+        let late = || Some((*self.late.peek(&row.id)?, StepKind::Discover));
+        row.attempt.or_else(late).or_else(|| {
             let flow = row.flow?.key;
             let attempt = *self.by_flow.peek(&flow)?;
             Some((attempt, self.step_of(attempt, &flow, row)?))
@@ -368,6 +383,71 @@ impl Logins {
         self.hosts.extend(hosts.take(room));
     }
 
+    /// A ticket for SIP that the client asks for while it signs in.
+    fn kerberos(&mut self, flow: &FlowKey, row: &Row, message: &KerberosMessage) -> Option<(AttemptNo, StepKind)> {
+        let attempt = *self.current.peek(&(flow.point, flow.client.ip()))?;
+        let login = self.open.get_mut(&attempt).filter(|login| login.registered.is_none())?;
+        let service = message.service.clone().unwrap_or_default();
+        let for_sip = service.get(..4).is_some_and(|class| class.eq_ignore_ascii_case("sip/"));
+        let skew = message.error.is_some_and(|error| error.0 == SKEW);
+        if !(for_sip || skew) || login.tickets.len() >= MOST_OTHERS {
+            return None;
+        }
+        if !message.kind.is_request() {
+            let error = message.error.map(|error| (error.0, error.name().into_owned()));
+            login.tickets.push(Ticket { mark: row.mark(), service, error });
+        }
+        Some((attempt, StepKind::Authenticate))
+    }
+
+    /// What a phone asks DHCP, and what it is told. Requests are of a hardware address; the answer tells whose
+    /// sign-in they belong to.
+    fn dhcp(&mut self, flow: &FlowKey, row: &Row, message: &DhcpMessage) -> Option<(AttemptNo, StepKind)> {
+        let lease = Lease {
+            mark: row.mark(),
+            kind: message.name().trim_start_matches("DHCP").to_owned(),
+            transaction: message.xid,
+            vendor_class: message.vendor_class.clone(),
+            asks: [VENDOR_SPECIFIC, SIP_SERVERS].map(|code| message.requested.contains(&code)),
+            sip_servers: message.sip_servers.clone(),
+            certificate_url: message.certificate_url(),
+        };
+        if self.leases.peek(&message.client_mac).is_none() {
+            self.leases.insert(message.client_mac.clone(), Vec::new());
+        }
+        let leases = self.leases.get_mut(&message.client_mac)?;
+        if leases.len() < MOST_OTHERS {
+            leases.push(lease);
+        }
+        let address = message.your_address.filter(|address| !address.is_unspecified() && !message.is_request)?;
+        if !leases.iter().any(Lease::is_phone) {
+            return None;
+        }
+        let leases = std::mem::take(leases);
+        let attempt = self.current(flow, IpAddr::V4(address), row);
+        let login = self.open.get_mut(&attempt)?;
+        for lease in leases {
+            login.began = login.began.earlier(lease.mark.at);
+            login.cite(lease.mark.row, true);
+            self.late.insert(lease.mark.row, attempt);
+            if login.leases.len() < MOST_OTHERS {
+                login.leases.push(lease);
+            }
+        }
+        Some((attempt, StepKind::Discover))
+    }
+
+    /// Compressed SIP that could not be read.
+    fn defect(&mut self, flow: &FlowKey, row: &Row, defect: &Defect) -> Option<(AttemptNo, StepKind)> {
+        let attempt = *self.by_flow.get_mut(flow)?;
+        let login = self.open.get_mut(&attempt)?;
+        if !(defect.layer == "SIP" && defect.what.starts_with("compressed SIP")) {
+            return None;
+        }
+        login.compression_unread.get_or_insert(row.mark());
+        Some((attempt, StepKind::Compress))
+    }
+
     fn sip(&mut self, flow: &FlowKey, row: &Row, message: &SipMessage) -> Option<(AttemptNo, StepKind)> {
         let method = message.method()?;
         let registers = method == "REGISTER";
@@ -474,7 +554,8 @@ fn is_notable(row: &Row) -> bool {
         Message::Http(message) => {
             matches!(message.start, crate::model::http::HttpStart::Response { status: 300.., .. })
         }
-        Message::Lost(_) => true,
+        Message::Kerberos(message) => message.error.is_some(),
+        Message::Lost(_) | Message::Dhcp(_) | Message::Defect(_) => true,
         _ => false,
     }
 }

@@ -6,11 +6,13 @@
 
 use crate::model::http::{HttpMessage, HttpStart};
 use crate::model::{Span, TcpEvent};
+use crate::story::authentication::Token;
 use crate::story::login::connection::Connection;
 use crate::story::login::exchange::Fact;
 use crate::story::row::{Mark, Row};
 use crate::story::steps::{self, StepKind};
 use crate::wire::diagnostics::Diagnostics;
+use crate::wire::ntlm::Body;
 
 /// What a web connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,7 +131,8 @@ impl Web {
         self.purpose = purpose.unwrap_or(self.purpose);
         match &message.start {
             HttpStart::Request { method, .. } if self.calls.len() < MOST_CALLS => {
-                let reading = steps::read_http(message);
+                let mut reading = steps::read_http(message);
+                reading.facts.extend(account(row));
                 self.calls.push(WebCall {
                     purpose: self.purpose,
                     method: method.chars().take(32).collect(),
@@ -168,6 +171,17 @@ impl Web {
         self.connection
             .found_nothing_common()
             .map(|mark| (mark, format!("TLS to {} does not come up", self.connection.server())))
+    }
+}
+
+/// Who proves itself in a request.
+fn account(row: &Row) -> Option<Fact> {
+    match row.authentication.as_ref()?.token.as_ref()? {
+        Token::Ntlm(ntlm) => match &ntlm.message.body {
+            Body::Authenticate(answer) => Some(("account", answer.account())),
+            _ => None,
+        },
+        _ => None,
     }
 }
 

@@ -3,7 +3,12 @@
 //! In: datagrams, or bytes of a stream, cut anywhere. Out: messages with their exact bytes,
 //! incomplete ones where bytes are missing, and what belongs to no message. On a stream
 //! `Content-Length` ends a message; where it contradicts what follows, the next start line does.
-//! Keep-alives (CRLF CRLF) are counted. Cannot tell whether its bytes came through TLS.
+//! Keep-alives (CRLF CRLF) are counted. Where the two sides agree on compression, what follows is
+//! decompressed first. Cannot tell whether its bytes came through TLS.
+
+mod compression;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 
@@ -12,6 +17,7 @@ use crate::model::{At, Both, Counter, DecodeAs, Defect, Direction, Loss};
 use crate::session::held::{self, Held};
 use crate::session::{Decoder, Output, Probe};
 use crate::wire::sip::{self, Head, Likeness};
+use compression::{Compression, Signal};
 
 /// The entry in [`crate::session::PROBES`].
 pub static PROBE: Probe = Probe {
@@ -77,42 +83,179 @@ impl Decoder for Datagrams {
     fn relieve(&mut self, _: At, _: &mut Output<'_>) {}
 }
 
+/// Whether the stream is compressed.
+enum Negotiation {
+    /// Not so far, or not at all.
+    Plain,
+    /// One side asked for it. What it sends before there is an answer waits.
+    Asked { by: Direction, held: Held },
+    /// Everything is.
+    Agreed(Box<Compression>),
+}
+
+/// Most bytes that wait for an answer to NEGOTIATE. A client waits for it, too, and sends nothing.
+const MOST_AWAITING: usize = 16 << 10;
+
 /// Both directions of a stream.
 pub struct Stream {
     halves: Both<Half>,
+    negotiation: Negotiation,
 }
 
 impl Stream {
     /// A decoder of a new stream of that carrier.
     pub fn new(carrier: Carrier) -> Self {
-        Self { halves: Both { out: Half::new(carrier), r#in: Half::new(carrier) } }
+        let halves = Both { out: Half::new(carrier), r#in: Half::new(carrier) };
+        Self { halves, negotiation: Negotiation::Plain }
     }
 
     const fn half(&mut self, direction: Direction) -> &mut Half {
         self.halves.of_mut(direction)
     }
+
+    /// Takes bytes that are not compressed.
+    fn plain(&mut self, at: At, direction: Direction, bytes: &[u8], out: &mut Output<'_>) {
+        let half = self.half(direction);
+        half.data(at, direction, bytes, out);
+        let Some(signal) = half.signal.take() else { return };
+        let rest = half.held.take();
+        match signal {
+            Signal::Asked => {
+                self.half(direction).listens = Listens::Nothing;
+                self.half(direction.reverse()).listens = Listens::Answers;
+                self.negotiation = Negotiation::Asked { by: direction, held: rest };
+            }
+            Signal::Agreed => self.begin_compression(direction, &rest, out),
+            Signal::Refused => {
+                self.stay_plain(out);
+                self.replay(direction, &rest, out);
+            }
+        }
+    }
+
+    /// The answer went in `direction`; `rest` stands behind it.
+    fn begin_compression(&mut self, direction: Direction, rest: &Held, out: &mut Output<'_>) {
+        let agreed = Negotiation::Agreed(Box::default());
+        let asked = std::mem::replace(&mut self.negotiation, agreed);
+        for direction in Direction::BOTH {
+            (self.half(direction).listens, self.half(direction).compressed) = (Listens::Nothing, true);
+        }
+        if let Negotiation::Asked { by, held } = asked {
+            self.replay(by, &held, out);
+        }
+        self.replay(direction, rest, out);
+    }
+
+    /// There is no compression, and will be none: what waited for an answer is read.
+    fn stay_plain(&mut self, out: &mut Output<'_>) {
+        for direction in Direction::BOTH {
+            (self.half(direction).listens, self.half(direction).compressed) = (Listens::Nothing, false);
+        }
+        if let Negotiation::Asked { by, held } = std::mem::replace(&mut self.negotiation, Negotiation::Plain) {
+            self.replay(by, &held, out);
+        }
+    }
+
+    /// Takes bytes that waited.
+    fn replay(&mut self, direction: Direction, held: &Held, out: &mut Output<'_>) {
+        for (at, piece) in held.pieces() {
+            self.data(at, direction, piece.into(), out);
+        }
+    }
 }
 
 impl Decoder for Stream {
     fn data(&mut self, at: At, direction: Direction, bytes: Cow<'_, [u8]>, out: &mut Output<'_>) {
-        self.half(direction).data(at, direction, &bytes, out);
+        match &mut self.negotiation {
+            Negotiation::Asked { by, held } if *by == direction => {
+                held.push(&bytes, at);
+                if held.bytes.len() > MOST_AWAITING {
+                    self.stay_plain(out);
+                }
+            }
+            Negotiation::Agreed(compression) => {
+                compression.data(at, direction, &bytes, &mut self.halves, out);
+                if let Some(waiting) = compression.take_uncompressed() {
+                    self.stay_plain(out);
+                    for (direction, held) in &waiting {
+                        self.replay(*direction, held, out);
+                    }
+                }
+            }
+            Negotiation::Plain | Negotiation::Asked { .. } => self.plain(at, direction, &bytes, out),
+        }
     }
 
     fn gap(&mut self, _: At, direction: Direction, loss: Loss, out: &mut Output<'_>) {
-        self.half(direction).gap(direction, loss, out);
+        match &self.negotiation {
+            // The answer is what is missing; that it agreed shows in what follows the question.
+            Negotiation::Asked { by, held }
+                if *by != direction && compression::is_uncompressed(&held.bytes) == Likeness::No =>
+            {
+                self.begin_compression(direction, &Held::default(), out);
+            }
+            Negotiation::Asked { .. } => self.stay_plain(out),
+            Negotiation::Agreed(_) | Negotiation::Plain => {}
+        }
+        match &mut self.negotiation {
+            Negotiation::Agreed(compression) => compression.gap(direction, loss, &mut self.halves, out),
+            _ => self.half(direction).gap(direction, loss, out),
+        }
     }
 
-    fn finish(&mut self, _: At, direction: Direction, out: &mut Output<'_>) {
+    fn finish(&mut self, at: At, direction: Direction, out: &mut Output<'_>) {
+        match &mut self.negotiation {
+            Negotiation::Agreed(compression) => compression.finish(at, direction, &mut self.halves, out),
+            Negotiation::Asked { .. } => self.stay_plain(out),
+            Negotiation::Plain => {}
+        }
         self.half(direction).finish(direction, out);
     }
 
+    fn end(&mut self, at: At, out: &mut Output<'_>) {
+        if let Negotiation::Agreed(compression) = &mut self.negotiation {
+            compression.end(at, out);
+        }
+    }
+
     fn held(&self) -> usize {
-        self.halves.out.held.cost() + self.halves.r#in.held.cost()
+        let waiting = match &self.negotiation {
+            Negotiation::Plain => 0,
+            Negotiation::Asked { held, .. } => held.cost(),
+            Negotiation::Agreed(compression) => compression.held(),
+        };
+        self.halves.out.held.cost() + self.halves.r#in.held.cost() + waiting
     }
 
     fn relieve(&mut self, _: At, out: &mut Output<'_>) {
+        match &mut self.negotiation {
+            Negotiation::Agreed(compression) => compression.relieve(&mut self.halves, out),
+            Negotiation::Asked { .. } => self.stay_plain(out),
+            Negotiation::Plain => {}
+        }
         for direction in Direction::BOTH {
             self.half(direction).give_up(direction, out);
+        }
+    }
+}
+
+/// Which messages about compression stop the reading of a half.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Listens {
+    /// A question, and an agreement whose question is not there.
+    All,
+    /// Answers.
+    Answers,
+    /// None: compression is negotiated once.
+    Nothing,
+}
+
+impl Listens {
+    fn to(self, signal: Signal) -> bool {
+        match self {
+            Self::All => signal != Signal::Refused,
+            Self::Answers => signal != Signal::Asked,
+            Self::Nothing => false,
         }
     }
 }
@@ -140,6 +283,12 @@ struct Half {
     headless: bool,
     /// Whether rubbish is to be expected: the stream was joined in the middle, or bytes are missing.
     adrift: bool,
+    /// Whether the bytes came out of compression.
+    compressed: bool,
+    listens: Listens,
+    /// What the last message said about compression, if the half listens to it: what stands behind
+    /// the message is not read.
+    signal: Option<Signal>,
 }
 
 /// What to do at a place in the stream.
@@ -152,8 +301,18 @@ enum Step {
 
 impl Half {
     fn new(carrier: Carrier) -> Self {
-        let (held, pending) = (Held::default(), Pending::default());
-        Self { carrier, held, pending, skip: 0, rubbish: None, headless: false, adrift: false }
+        Self {
+            carrier,
+            held: Held::default(),
+            pending: Pending::default(),
+            skip: 0,
+            rubbish: None,
+            headless: false,
+            adrift: false,
+            compressed: false,
+            listens: Listens::All,
+            signal: None,
+        }
     }
 
     fn data(&mut self, at: At, direction: Direction, bytes: &[u8], out: &mut Output<'_>) {
@@ -182,7 +341,7 @@ impl Half {
         direction: Direction,
         out: &mut Output<'_>,
     ) -> usize {
-        while let Some(rest) = bytes.get(from..).filter(|rest| !rest.is_empty()) {
+        while let Some(rest) = bytes.get(from..).filter(|rest| !rest.is_empty() && self.signal.is_none()) {
             match self.step(&Place { rest, from, marks, direction }, out) {
                 Step::Used(used) => from += used.max(1),
                 Step::Wait => break,
@@ -265,7 +424,9 @@ impl Half {
             self.pending.lengths = Some((head_end, total));
             return Step::Wait;
         }
-        let total = settle_length(here.rest, head_end, total, &mut head);
+        // What stands behind an agreement on compression looks like no message, and is none.
+        let may_be_compressed = self.listens != Listens::Nothing && compression::is_named(&head, here.rest);
+        let total = if may_be_compressed { total } else { settle_length(here.rest, head_end, total, &mut head) };
         self.deliver(here, (head_end, total), head, true, out);
         Step::Used(total)
     }
@@ -315,7 +476,11 @@ impl Half {
         out: &mut Output<'_>,
     ) {
         let raw = here.rest.get(..total).unwrap_or(here.rest);
-        let message = sip::message(raw.into(), head_end, head, self.carrier, complete);
+        let mut message = sip::message(raw.into(), head_end, head, self.carrier, complete);
+        message.compressed = self.compressed;
+        if self.listens != Listens::Nothing && complete {
+            self.signal = compression::signal(&message).filter(|&signal| self.listens.to(signal));
+        }
         out.sip(here.span(raw.len()), here.direction, message);
         self.pending = Pending::default();
         self.adrift = false;
@@ -334,6 +499,7 @@ impl Half {
 
     /// Delivers what is held as far as it is there.
     fn give_up(&mut self, direction: Direction, out: &mut Output<'_>) {
+        let listens = std::mem::replace(&mut self.listens, Listens::Nothing);
         let Held { bytes, marks } = self.held.take();
         let mut from = 0;
         while let Some(rest) = bytes.get(from..).filter(|rest| !rest.is_empty() && self.skip == 0) {
@@ -353,6 +519,7 @@ impl Half {
             self.deliver(&here, (head_end, next), head, true, out);
             from = self.read(&bytes, from + next, &marks, direction, out);
         }
+        self.listens = listens;
         self.pending = Pending::default();
     }
 

@@ -1,0 +1,45 @@
+//! DHCP (RFC 2131): messages that bear on a sign-in of a phone are told, others are counted.
+//!
+//! In: datagrams. Out: messages with the vendor classes or options of Lync's phones, and what was
+//! wrong with them. Content alone never makes a flow DHCP: a port must say so.
+
+use std::borrow::Cow;
+
+use crate::model::{At, Counter, DecodeAs, Direction, Loss, Message};
+use crate::session::{Decoder, Output, Probe};
+use crate::wire::dhcp::{self, Parsed};
+use crate::wire::sip::Likeness;
+
+/// The entry in [`crate::session::PROBES`].
+pub static PROBE: Probe = Probe {
+    name: "dhcp",
+    kinds: &[DecodeAs::Dhcp],
+    begins: |_| Likeness::No,
+    keeps: false,
+    decoder: |_, _| Box::new(Datagrams),
+};
+
+struct Datagrams;
+
+impl Decoder for Datagrams {
+    fn data(&mut self, at: At, direction: Direction, bytes: Cow<'_, [u8]>, out: &mut Output<'_>) {
+        let Some(Parsed { message, defects }) = dhcp::parse(&bytes).ok().filter(|it| it.message.is_about_lync()) else {
+            return out.stats.count(Counter::DhcpOther);
+        };
+        out.keep = true;
+        out.tell((at, at), direction, Message::Dhcp(Box::new(message)));
+        for defect in defects {
+            out.defect(at, direction, defect);
+        }
+    }
+
+    fn gap(&mut self, _: At, _: Direction, _: Loss, _: &mut Output<'_>) {}
+
+    fn finish(&mut self, _: At, _: Direction, _: &mut Output<'_>) {}
+
+    fn held(&self) -> usize {
+        0
+    }
+
+    fn relieve(&mut self, _: At, _: &mut Output<'_>) {}
+}
