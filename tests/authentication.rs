@@ -201,7 +201,7 @@ fn token_name(token: &Token) -> Option<String> {
             _ => None,
         },
         Token::TlsDsk(flight) => Some(flight.messages.join("+")),
-        Token::Other(_) | Token::Unreadable(_) => None,
+        Token::Kerberos(_) | Token::Other(_) | Token::Unreadable(_) => None,
     }
 }
 

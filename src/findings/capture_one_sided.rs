@@ -27,11 +27,13 @@ fn check(rule: &'static Rule, report: &Report) -> Vec<Finding> {
 
 /// Messages one way only, and nothing of the other side even in the handshake.
 fn is_one_sided(flow: &FlowReport) -> bool {
-    let one_way = (flow.sip[0] == 0) != (flow.sip[1] == 0);
+    let [out, r#in] =
+        [0, 1].map(|way: usize| flow.sip.get(way).max(flow.handshake.get(way)).is_some_and(|&count| count > 0));
+    let one_way = out != r#in;
     // A server that only notifies gets no messages; requests of a client get answers.
     let handshake = match flow.opened {
         Some(event) => matches!(event, TcpEvent::Open { answer_time: None, .. }),
-        None => flow.sip[0] > 0,
+        None => out,
     };
     flow.key.transport == TransportKind::Tcp && one_way && handshake
 }

@@ -2,7 +2,8 @@
 
 use crate::findings::{Check, Finding, Rule, Severity};
 use crate::model::TransportKind;
-use crate::story::Report;
+use crate::model::tls::NotOpened;
+use crate::story::{FlowReport, Report};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -18,7 +19,8 @@ fn check(rule: &'static Rule, report: &Report) -> Vec<Finding> {
     let late: Vec<_> = report
         .flows
         .iter()
-        .filter(|flow| flow.key.transport == TransportKind::Tcp && flow.opened.is_none() && flow.sip != [0, 0])
+        .filter(|flow| flow.key.transport == TransportKind::Tcp && flow.opened.is_none())
+        .filter(|flow| flow.sip != [0, 0] || has_closed_session(report, flow))
         .collect();
     let Some(first) = late.first() else { return Vec::new() };
     let what = match late.len() {
@@ -27,4 +29,10 @@ fn check(rule: &'static Rule, report: &Report) -> Vec<Finding> {
     };
     let evidence = late.iter().take(16).map(|flow| flow.first).collect();
     vec![Finding::new(rule, Severity::Note, what, evidence)]
+}
+
+/// TLS on it is closed to the reader because its handshake is not there.
+fn has_closed_session(report: &Report, flow: &FlowReport) -> bool {
+    let of_flow = report.tls_sessions.iter().filter(|(session, _)| session.key == flow.key);
+    of_flow.into_iter().any(|(_, session)| session.not_opened == Some(NotOpened::NoHandshake))
 }

@@ -21,11 +21,11 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
     let answers: Vec<_> = login.ladder.iter().filter_map(|rung| rung.answer.as_ref()).collect();
     let said = answers.iter().find(|answer| answer.has_id(|id| id == 1013));
     if let Some(answer) = said {
-        return Some(judged(login, rule, format!("the server says {}", answer.describe()), vec![answer.mark]));
+        return Some(judged(login, rule, (format!("the server says {}", answer.describe()), true), vec![answer.mark]));
     }
     if let Some(ticket) = login.tickets.iter().find(|ticket| matches!(ticket.error, Some((37, _)))) {
         let what = format!("Kerberos refuses the ticket for {}: KRB_AP_ERR_SKEW", ticket.service);
-        return Some(judged(login, rule, what, vec![ticket.mark]));
+        return Some(judged(login, rule, (what, true), vec![ticket.mark]));
     }
     let (answer, date) = answers.iter().find_map(|answer| Some((answer, answer.date?)))?;
     let skew = answer.mark.at.time.since(date).as_secs_f64();
@@ -34,11 +34,14 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
     }
     let way = if skew > 0.0 { "ahead of" } else { "behind" };
     let what = format!("the capture's clock is {:.0} s {way} the server's Date", skew.abs());
-    Some(judged(login, rule, what, vec![answer.mark]))
+    Some(judged(login, rule, (what, false), vec![answer.mark]))
 }
 
-/// Where the sign-in succeeds, only the capturing machine's clock may be wrong.
-fn judged(login: &Login, rule: &'static Rule, what: String, evidence: Vec<Mark>) -> Finding {
-    let blocks = login.is_challenged_in_vain() || login.rejection().is_some();
-    if blocks { Finding::error(login, rule, what, evidence) } else { Finding::note(login, rule, what, evidence) }
+/// Where the sign-in succeeds, or fails for another reason, only the capturing machine's clock may be wrong.
+fn judged(login: &Login, rule: &'static Rule, (what, said): (String, bool), evidence: Vec<Mark>) -> Finding {
+    if login.is_challenged_in_vain() || said && login.is_failed() {
+        Finding::error(login, rule, what, evidence)
+    } else {
+        Finding::note(login, rule, what, evidence)
+    }
 }

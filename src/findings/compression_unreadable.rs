@@ -17,6 +17,9 @@ pub static RULE: Rule = Rule {
 fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
     let unread = login.compression_unread?;
     let agreed = login.exchanges.iter().find(|exchange| exchange.method == "NEGOTIATE").map(Exchange::mark);
-    let what = "the packets after the agreement could not be decompressed".to_owned();
-    Some(Finding::warning(login, rule, what, agreed.into_iter().chain([unread]).collect()))
+    let lost = login.connections.iter().any(|connection| connection.lost_bytes > 0);
+    let what = "packets after the agreement could not be decompressed".to_owned();
+    let evidence = agreed.into_iter().chain([unread]).collect();
+    // What is missing in the capture takes the history with it, up to the next packet that begins anew.
+    Some(if lost { Finding::note(login, rule, what, evidence) } else { Finding::warning(login, rule, what, evidence) })
 }

@@ -37,14 +37,10 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
         .chain(outside.answered)
         .chain(last.failed.map(|(mark, _)| mark));
     let evidence = evidence.collect();
-    // Whether the client is inside: the server that answers speaks for the SIP domain, or the client tries its own
-    // suffix, or resolver and client are both of a private range and the server is not.
-    let resolver = inside.iter().flat_map(|asked| &asked.resolvers).any(|&address| is_private(address));
-    let by_place = is_private(login.client) && resolver && !last.is_private();
-    let is_inside = inside.iter().any(|asked| asked.authoritative) || by_place;
-    Some(if is_inside {
-        Finding::error(login, rule, what, evidence)
-    } else {
-        Finding::warning(login, rule, what, evidence)
-    })
+    // Outside, a home router resolves as well: only a domain controller, or a resolver that speaks for the SIP
+    // domain from a private address, shows that the client is inside.
+    let resolvers = inside.iter().filter(|asked| asked.authoritative).flat_map(|asked| &asked.resolvers);
+    let own_zone = resolvers.into_iter().any(|&address| is_private(address));
+    let is_inside = login.in_domain.is_some() || own_zone;
+    (is_inside && !last.is_private()).then(|| Finding::error(login, rule, what, evidence))
 }

@@ -15,13 +15,16 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
-    let answer = login.rejection().filter(|answer| is_next_hop(answer))?;
+    let answer = login.rejection().filter(|answer| is_next_hop(login, answer))?;
     let what = format!("REGISTER was answered with {}", answer.describe());
     Some(Finding::error(login, rule, what, vec![answer.mark]))
 }
 
 /// Says that the next hop failed.
-pub(super) fn is_next_hop(answer: &Answer) -> bool {
+pub(super) fn is_next_hop(login: &Login, answer: &Answer) -> bool {
+    if login.location().0 != "external" {
+        return false;
+    }
     answer.status == 504
         || answer.status >= 500 && answer.has_id(|id| matches!(id, 1007 | 1008 | 1010 | 1014 | 1046 | 1047))
 }

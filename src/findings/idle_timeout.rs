@@ -1,7 +1,10 @@
 //! # idle-timeout
 
 use crate::findings::{Check, Finding, Rule};
+use crate::model::Span;
 use crate::story::login::Login;
+use crate::story::login::connection::Connection;
+use crate::story::row::Mark;
 use crate::story::summary::duration;
 
 /// The rule.
@@ -19,6 +22,15 @@ const SHORTEST: f64 = 25.0;
 
 fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
     login.registered.filter(|_| login.signed_out.is_none())?;
+    if let Some(dead) = gone_dead(login) {
+        let (connection, mark, silence, again) = dead;
+        let what = format!(
+            "after {} of silence nothing comes back from {}, and the client signs in again",
+            duration(silence),
+            connection.server()
+        );
+        return Some(Finding::warning(login, rule, what, vec![mark, again]));
+    }
     let dropped = login.connections.iter().rev().find_map(|connection| {
         let (mark, idle) = connection.silence_before_reset()?;
         (idle.as_secs_f64() >= SHORTEST && connection.has_messages()).then_some((connection, mark, idle))
@@ -30,4 +42,13 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
     let what = format!("{} was reset after {} of silence{announced}", connection.server(), duration(idle));
     let evidence = connection.last_message.map(|(mark, _)| mark).into_iter().chain([mark]).collect();
     Some(Finding::warning(login, rule, what, evidence))
+}
+
+/// A connection that looks alive, on which nothing comes back after a silence, so that the client begins anew.
+fn gone_dead(login: &Login) -> Option<(&Connection, Mark, Span, Mark)> {
+    let again = login.superseded?;
+    login.connections.iter().rev().find_map(|connection| {
+        let (mark, silence, answered) = connection.after_silence?;
+        (!answered && connection.lost_bytes == 0).then_some((connection, mark, silence, again))
+    })
 }

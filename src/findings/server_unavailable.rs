@@ -18,7 +18,7 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
     let registering = login.rejection().map(|answer| ("REGISTER", answer));
     let refreshing = login.refresh_rejection().map(|answer| ("the refresh of the registration", answer));
     let (what, answer) = registering.or(refreshing)?;
-    if edge_next_hop_failed::is_next_hop(answer) || !is_unavailable(answer) {
+    if edge_next_hop_failed::is_next_hop(login, answer) || !is_unavailable(answer) {
         return None;
     }
     let what = format!("{what} was answered with {}", answer.describe());

@@ -24,7 +24,7 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
         || answer.has_id(|id| matches!(id, 1013 | 1017 | 4004))
         || user_not_found::is_unknown(answer)
         || client_version_blocked::is_version(answer)
-        || edge_next_hop_failed::is_next_hop(answer)
+        || edge_next_hop_failed::is_next_hop(login, answer)
         || server_unavailable::is_unavailable(answer);
     if explained {
         return None;

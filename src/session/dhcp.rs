@@ -1,7 +1,7 @@
 //! DHCP (RFC 2131): messages that bear on a sign-in of a phone are told, others are counted.
 //!
-//! In: datagrams. Out: messages with the vendor classes or options of Lync's phones, and what was
-//! wrong with them. Content alone never makes a flow DHCP: a port must say so.
+//! In: datagrams. Out: messages with the vendor classes or options of Lync's phones, the answers to them, and
+//! what was wrong with them. Content alone never makes a flow DHCP: a port must say so.
 
 use std::borrow::Cow;
 
@@ -23,9 +23,15 @@ struct Datagrams;
 
 impl Decoder for Datagrams {
     fn data(&mut self, at: At, direction: Direction, bytes: Cow<'_, [u8]>, out: &mut Output<'_>) {
-        let Some(Parsed { message, defects }) = dhcp::parse(&bytes).ok().filter(|it| it.message.is_about_lync()) else {
+        let Ok(Parsed { message, defects }) = dhcp::parse(&bytes) else { return out.stats.count(Counter::DhcpOther) };
+        // An answer that lacks what a phone asked for bears on its sign-in, too.
+        let asked = out.phones.peek(&message.xid).is_some();
+        if !(asked || message.is_about_lync()) {
             return out.stats.count(Counter::DhcpOther);
-        };
+        }
+        if message.is_request {
+            out.phones.insert(message.xid, ());
+        }
         out.keep = true;
         out.tell((at, at), direction, Message::Dhcp(Box::new(message)));
         for defect in defects {

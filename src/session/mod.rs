@@ -23,7 +23,7 @@ use crate::model::sip::{Carrier, SipMessage};
 use crate::model::tls::TlsEvent;
 use crate::model::{
     At, Change, Counter, DecodeAs, Defect, Direction, FlowKey, Limits, Loss, Message, Observation, Payload, Ports,
-    Stats, StreamEvent, TcpEvent, TcpStep, TransportKind,
+    Recent, Stats, StreamEvent, TcpEvent, TcpStep, TransportKind,
 };
 use crate::wire::sip::Likeness;
 use content::Content;
@@ -40,6 +40,8 @@ pub struct Output<'a> {
     pub keys: &'a KeyStore,
     /// Sessions that may be resumed.
     pub resumptions: &'a mut Resumptions,
+    /// Exchanges of DHCP in which a phone asks; the answers are flows of their own.
+    pub phones: &'a mut Recent<u32, ()>,
     /// Bounds.
     pub limits: &'a Limits,
     /// Counts.
@@ -145,6 +147,7 @@ pub struct Sessions {
     ports: Ports,
     limits: Limits,
     resumptions: Resumptions,
+    phones: Recent<u32, ()>,
     followed: Option<FlowKey>,
     held: usize,
 }
@@ -153,7 +156,8 @@ impl Sessions {
     /// No sessions; `ports` say what content does not, `followed` is the flow whose bytes are asked for.
     pub fn new(ports: Ports, limits: Limits, followed: Option<FlowKey>) -> Self {
         let resumptions = Resumptions::new(limits.remembered);
-        Self { places: Vec::new(), ports, limits, resumptions, followed, held: 0 }
+        let phones = Recent::new(limits.remembered);
+        Self { places: Vec::new(), ports, limits, resumptions, phones, followed, held: 0 }
     }
 
     /// Takes an event of a flow.
@@ -169,6 +173,7 @@ impl Sessions {
             flow,
             keys,
             resumptions: &mut self.resumptions,
+            phones: &mut self.phones,
             limits: &self.limits,
             stats,
             observations: out,

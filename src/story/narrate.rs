@@ -148,7 +148,7 @@ fn http(message: &HttpMessage) -> String {
         Some(Purpose::WebTicket) => "the web ticket service",
         Some(Purpose::Certificate | Purpose::Provisioning) => "the certificate service",
         Some(Purpose::Revocation) => "the list of revoked certificates",
-        None => return String::new(),
+        Some(Purpose::Service) | None => return String::new(),
     };
     let said = steps::read_http(message).sentence;
     let begins = match &message.start {

@@ -1,6 +1,6 @@
 //! What the capture as a whole says.
 
-use crate::model::tls::{KeySource, TlsSession};
+use crate::model::tls::{KeySource, TlsEvent, TlsSession};
 use crate::model::{At, Direction, FlowKey, InputNo, Message, PacketNo, Stats, TcpEvent};
 use crate::story::authentication::tls_dsk::Flight;
 use crate::story::names::{Lookup, Origin};
@@ -39,6 +39,8 @@ pub struct FlowReport {
     pub ended: Option<TcpEvent>,
     /// SIP messages that left the client, and that reached it.
     pub sip: [u64; 2],
+    /// Messages of TLS handshakes that left the client, and that reached it.
+    pub handshake: [u64; 2],
     /// Other rows.
     pub others: u64,
     /// Bytes that the capture does not have.
@@ -57,6 +59,7 @@ impl FlowReport {
             opened: None,
             ended: None,
             sip: [0; 2],
+            handshake: [0; 2],
             others: 0,
             lost_bytes: 0,
         }
@@ -71,6 +74,8 @@ impl FlowReport {
             (Message::Tcp(event), _) => self.ended = Some(*event),
             (Message::Sip(_), Direction::Out) => self.sip[0] += 1,
             (Message::Sip(_), Direction::In) => self.sip[1] += 1,
+            (Message::Tls(event), _) if matches!(**event, TlsEvent::ClientHello(_)) => self.handshake[0] += 1,
+            (Message::Tls(event), _) if matches!(**event, TlsEvent::ServerHello(_)) => self.handshake[1] += 1,
             (Message::Lost(loss), _) => self.lost_bytes = self.lost_bytes.saturating_add(loss.bytes),
             _ => self.others += 1,
         }

@@ -6,7 +6,7 @@ use super::*;
 use crate::crypto::KeyStore;
 use crate::model::sip::SipMessage;
 use crate::model::{
-    FlowKey, FrameNo, InputNo, Limits, LossCause, Message, Observation, PacketNo, PointNo, Stats, Timestamp,
+    FlowKey, FrameNo, InputNo, Limits, LossCause, Message, Observation, PacketNo, PointNo, Recent, Stats, Timestamp,
     TransportKind,
 };
 use crate::session::tls::Resumptions;
@@ -71,6 +71,7 @@ struct Bench {
     flow: FlowKey,
     keys: KeyStore,
     resumptions: Resumptions,
+    phones: Recent<u32, ()>,
     limits: Limits,
     stats: Stats,
     observations: Vec<Observation>,
@@ -102,6 +103,7 @@ impl Bench {
             flow,
             keys: KeyStore::default(),
             resumptions: Resumptions::new(16),
+            phones: Recent::new(16),
             limits,
             stats: Stats::default(),
             observations: Vec::new(),
@@ -115,6 +117,7 @@ impl Bench {
             flow: self.flow,
             keys: &self.keys,
             resumptions: &mut self.resumptions,
+            phones: &mut self.phones,
             limits: &self.limits,
             stats: &mut self.stats,
             observations: &mut self.observations,

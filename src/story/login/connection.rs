@@ -15,6 +15,9 @@ use crate::story::row::{Mark, Row};
 const MOST_CERTIFICATES: usize = 6;
 const MOST_ALERTS: usize = 8;
 
+/// Silence between messages that is worth noting.
+const SILENCE: Span = Span::from_secs(60);
+
 /// TLS on a connection.
 #[derive(Clone, Debug, Default)]
 pub struct Security {
@@ -117,6 +120,8 @@ pub struct Connection {
     pub first_message: Option<Mark>,
     /// The last of them, and which way it went.
     pub last_message: Option<(Mark, Direction)>,
+    /// A message of the client that came after a silence: the message, how long, and whether anything came back.
+    pub after_silence: Option<(Mark, Span, bool)>,
     /// The last row of it.
     pub last: Mark,
     /// Bytes that the capture does not have.
@@ -138,6 +143,7 @@ impl Connection {
             messages: [0; 2],
             first_message: None,
             last_message: None,
+            after_silence: None,
             last: row.mark(),
             lost_bytes: 0,
         }
@@ -155,10 +161,28 @@ impl Connection {
             Message::Sip(_) => {
                 let [out, r#in] = &mut self.messages;
                 *(if row.direction == Direction::Out { out } else { r#in }) += 1;
+                self.note_silence(row);
                 self.first_message.get_or_insert(row.mark());
                 self.last_message = Some((row.mark(), row.direction));
             }
             Message::Lost(loss) => self.lost_bytes = self.lost_bytes.saturating_add(loss.bytes),
+            _ => {}
+        }
+    }
+
+    fn note_silence(&mut self, row: &Row) {
+        match (row.direction, self.last_message) {
+            (Direction::Out, Some((last, _))) => {
+                let silence = row.at.time.since(last.at.time);
+                if silence >= SILENCE {
+                    self.after_silence = Some((row.mark(), silence, false));
+                }
+            }
+            (Direction::In, _) => {
+                if let Some((.., answered)) = &mut self.after_silence {
+                    *answered = true;
+                }
+            }
             _ => {}
         }
     }

@@ -205,6 +205,15 @@ impl Discovery {
         names.len() >= FEWEST_NAMES && self.names.iter().all(|asked| !asked.found)
     }
 
+    /// Whether the client went through the list to its end: the last name that it asked for is not there.
+    pub fn is_exhausted(&self) -> bool {
+        let mut names: Vec<_> = self.list().map(|asked| asked.name.as_str()).collect();
+        let last = self.list().last().is_some_and(|asked| !asked.found && asked.answered.is_some());
+        names.sort_unstable();
+        names.dedup();
+        last && names.len() >= FEWEST_NAMES
+    }
+
     /// Whether the client asked for a name that only Lync and Skype for Business clients ask for.
     pub fn is_of_lync(&self) -> bool {
         let own = ["lyncdiscoverinternal.", "lyncdiscover.", "_sipinternaltls._tcp."];

@@ -163,6 +163,10 @@ pub struct Login {
     pub bad_signatures: Vec<BadSignature>,
     /// How many signatures were found right.
     pub good_signatures: u64,
+    /// The client began another sign-in while this one seemed to stand.
+    pub superseded: Option<Mark>,
+    /// The client talks to a domain controller: it is a member of the domain, and reaches it.
+    pub in_domain: Option<Mark>,
     /// Bytes on a connection after compression was agreed on that could not be read.
     pub compression_unread: Option<Mark>,
     /// Rows that show its facts, and their numbers as they become known.
@@ -205,6 +209,8 @@ impl Login {
             signed_out: None,
             bad_signatures: Vec::new(),
             good_signatures: 0,
+            superseded: None,
+            in_domain: None,
             compression_unread: None,
             rows: HashMap::default(),
             revision: 0,
@@ -248,12 +254,24 @@ impl Login {
             || self.connections.iter().all(|connection| connection.tls.not_opened.is_none())
     }
 
-    /// Whether the look-ups led nowhere: no name, no address behind a name, or no phone's options.
+    /// Whether the look-ups led nowhere: no name, no address behind a name, a web service that knows no server, or
+    /// names to the end of the list.
     pub fn found_no_way(&self) -> bool {
         let names = &self.discovery.names;
         let has_address = names.iter().any(|asked| !asked.addresses.is_empty());
-        let web_failed = self.web.iter().any(|web| web.failure().is_some());
-        self.discovery.found_nothing() || !names.is_empty() && (!has_address || web_failed) && self.asked_enough()
+        let without_address = !names.is_empty() && !has_address && self.asked_enough();
+        self.discovery.found_nothing() || without_address || self.web_leads_nowhere() || self.discovery.is_exhausted()
+    }
+
+    /// Whether autodiscover was asked and names no server: it fails, or its last word is to go elsewhere.
+    fn web_leads_nowhere(&self) -> bool {
+        let of_discovery = |web: &&Web| web.purpose == web::Purpose::Autodiscover;
+        let calls: Vec<_> = self.web.iter().filter(of_discovery).flat_map(|web| &web.calls).collect();
+        let led = calls.iter().any(|call| call.fact("sip_server").is_some());
+        let failed = self.web.iter().filter(of_discovery).any(|web| web.failure().is_some());
+        let sent_on =
+            calls.iter().max_by_key(|call| call.request.at.packet).is_some_and(|call| call.redirect.is_some());
+        !led && (failed || sent_on)
     }
 
     /// Whether the client went on to another name after one that led nowhere, or asked for the target of a record.

@@ -106,16 +106,13 @@ impl Login {
         let autodiscover = calls.filter_map(|call| call.fact("sip_server")).next_back();
         if self.connections.is_empty() {
             let domain = self.domain().unwrap_or("the domain");
-            return match self.discovery.found_nothing() {
-                true => format!(
-                    "The name service knows no server for {domain}: {denied} of {} look-ups are denied{waited}.",
-                    list.len()
-                ),
-                false => format!(
-                    "{denied} of {} look-ups are denied, and no connection to a server follows{waited}.",
-                    list.len()
-                ),
-            };
+            let total = list.len();
+            if self.discovery.found_nothing() {
+                return format!(
+                    "The name service knows no server for {domain}: {denied} of {total} look-ups are denied{waited}."
+                );
+            }
+            return format!("{denied} of {total} look-ups are denied, and no connection to a server follows{waited}.");
         }
         let others = match denied {
             0 => String::new(),

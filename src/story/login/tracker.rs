@@ -31,7 +31,7 @@ use crate::story::login::{
     MOST_RUNGS, Ticket,
 };
 use crate::story::names::Origin;
-use crate::story::row::{Row, RowId};
+use crate::story::row::{Mark, Row, RowId};
 use crate::story::steps::{self, StepKind};
 use crate::wire::ntlm::Body;
 use crate::wire::sip::{address_uri, parameter};
@@ -69,6 +69,8 @@ pub struct Logins {
     /// When to look whether an attempt is over.
     due: BinaryHeap<Reverse<(Timestamp, AttemptNo)>>,
     closed: VecDeque<Login>,
+    /// Clients that talked to a domain controller.
+    domain_members: Recent<(PointNo, IpAddr), Mark>,
     /// What DHCP said to clients whose address is not known so far, by hardware address.
     leases: Recent<String, Vec<Lease>>,
     /// Rows that were given to an attempt after they had been told.
@@ -93,6 +95,7 @@ impl Logins {
             numbers: Recent::new(most),
             due: BinaryHeap::new(),
             closed: VecDeque::new(),
+            domain_members: Recent::new(most),
             leases: Recent::new(most),
             late: Recent::new(most),
             hosts: Vec::new(),
@@ -235,7 +238,12 @@ impl Logins {
         }
         self.begun += 1;
         let attempt = AttemptNo(self.begun);
-        let login = Login::new(client, at);
+        let before = self.current.peek(&(flow.point, client)).copied();
+        if let Some(before) = before.and_then(|before| self.open.get_mut(&before)) {
+            before.superseded.get_or_insert(at.into());
+        }
+        let in_domain = self.domain_members.peek(&(flow.point, client)).copied();
+        let login = Login { in_domain, ..Login::new(client, at) };
         self.due.push(Reverse((deadline(&login), attempt)));
         self.open.insert(attempt, login);
         self.current.insert((flow.point, client), attempt);
@@ -361,7 +369,8 @@ impl Logins {
         let purpose = by_url.or_else(|| login.web_purpose(draft.host()?))?;
         // What a client fetches once it is signed in is no part of signing in.
         let late = login.registered.is_some() || login.ended.time < draft.began.at.time && is_stale(login, row);
-        if late || login.web.len() >= MOST_CONNECTIONS {
+        let purpose = if late { web::Purpose::Service } else { purpose };
+        if late && login.registered.is_none() || login.web.len() >= MOST_CONNECTIONS {
             return None;
         }
         let draft = *self.drafts.remove(flow)?;
@@ -385,6 +394,7 @@ impl Logins {
 
     /// A ticket for SIP that the client asks for while it signs in.
     fn kerberos(&mut self, flow: &FlowKey, row: &Row, message: &KerberosMessage) -> Option<(AttemptNo, StepKind)> {
+        self.domain_members.insert((flow.point, flow.client.ip()), row.mark());
         let attempt = *self.current.peek(&(flow.point, flow.client.ip()))?;
         let login = self.open.get_mut(&attempt).filter(|login| login.registered.is_none())?;
         let service = message.service.clone().unwrap_or_default();
@@ -441,7 +451,7 @@ impl Logins {
     fn defect(&mut self, flow: &FlowKey, row: &Row, defect: &Defect) -> Option<(AttemptNo, StepKind)> {
         let attempt = *self.by_flow.get_mut(flow)?;
         let login = self.open.get_mut(&attempt)?;
-        if !(defect.layer == "SIP" && defect.what.starts_with("compressed SIP")) {
+        if !(defect.layer == "SIP" && defect.what.contains("compressed SIP")) {
             return None;
         }
         login.compression_unread.get_or_insert(row.mark());
@@ -613,12 +623,17 @@ impl Login {
             return Some(web::Purpose::Autodiscover);
         }
         let shown = self.connections.iter().flat_map(|connection| &connection.tls.chain);
-        shown.flat_map(|certificate| &certificate.revocation).any(|url| named(url)).then_some(web::Purpose::Revocation)
+        if shown.flat_map(|certificate| &certificate.revocation).any(|url| named(url)) {
+            return Some(web::Purpose::Revocation);
+        }
+        let inside =
+            self.domain().is_some_and(|domain| host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.')));
+        (inside && self.registered.is_some()).then_some(web::Purpose::Service)
     }
 
     /// Whether the client was told of that host by a web service or a certificate.
     fn expects(&self, host: &str) -> bool {
-        self.web_purpose(host).is_some()
+        self.web_purpose(host).is_some_and(|purpose| purpose != web::Purpose::Service)
     }
 
     /// Notes what a message's token and signature say of who signs in.

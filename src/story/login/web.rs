@@ -25,6 +25,8 @@ pub enum Purpose {
     Certificate,
     /// Asks whether a certificate was revoked (CRL, OCSP).
     Revocation,
+    /// What a client fetches once it is signed in: address book, groups, photos.
+    Service,
     /// Web ticket or certificate: the connection cannot be read, and it is the host that the server named.
     Provisioning,
 }
@@ -36,7 +38,8 @@ impl Purpose {
             Self::Autodiscover => Some(StepKind::Discover),
             Self::WebTicket => Some(StepKind::WebTicket),
             Self::Certificate | Self::Provisioning => Some(StepKind::Certificate),
-            Self::Revocation => None,
+            Self::Revocation => Some(StepKind::Secure),
+            Self::Service => None,
         }
     }
 
