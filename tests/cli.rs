@@ -470,9 +470,19 @@ fn one_row_is_shown_in_full() {
     let message = all.iter().find(|row| row["body_bytes"].as_u64() > Some(0)).unwrap();
     let number = message["row"].to_string();
     let shown = stdout(&check(&["show", &login, "--row", &number], 0, &[]));
-    for line in message["raw"].as_str().unwrap().lines() {
-        assert!(shown.contains(line.trim_end()), "{line} is not shown");
+    let (head, body) = message["raw"].as_str().unwrap().split_once("\r\n\r\n").unwrap();
+    for line in head.lines() {
+        assert!(shown.contains(line), "{line} is not shown");
     }
+    // The body is laid out an element a line: every value and every text of it is there.
+    let values = body.split('"').skip(1).step_by(2);
+    let texts = body.split('>').filter_map(|rest| rest.split_once('<')).map(|(text, _)| text.trim());
+    let mut seen = 0;
+    for part in values.chain(texts).filter(|part| !part.is_empty() && !part.starts_with("http")) {
+        assert!(shown.contains(part), "{part} is not shown");
+        seen += 1;
+    }
+    assert!(seen > 1, "{seen} values in the body");
     let question = all.iter().find(|row| row["kind"] == "dns").unwrap();
     let shown = stdout(&check(&["show", &login, "--row", &question["row"].to_string()], 0, &[]));
     assert!(shown.contains(question["dns_name"].as_str().unwrap()));

@@ -317,8 +317,11 @@ impl Screen {
                 finding.rule.title, finding.rule.id
             )?;
             self.line("  seen", &format!("{}{}", finding.what, evidence(finding)))?;
-            self.line("  matters", finding.rule.why)?;
-            self.line("  do", finding.rule.fix)?;
+            // A note asks for nothing; `explain` has the rest of it.
+            if finding.severity > Severity::Note {
+                self.line("  matters", finding.rule.why)?;
+                self.line("  do", finding.rule.fix)?;
+            }
         }
         Ok(())
     }

@@ -15,7 +15,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
-    let last = login.connections.last().filter(|_| login.registered.is_none())?;
+    let last = login.connections.last().filter(|last| login.registered.is_none() && last.open.is_some())?;
     let Some((mark, TcpEvent::Reset { by: Direction::In, .. })) = last.ended else { return None };
     if last.found_nothing_common().is_some() || login.rejection().is_some() || last.was_refused_by_client() {
         return None;

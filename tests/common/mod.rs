@@ -13,11 +13,13 @@ use lynccap::capture::buffer::Buffer;
 use lynccap::capture::{CaptureFile, Inputs, Next, Source, secrets_in};
 use lynccap::crypto::{Account, KeyStore, RsaKey};
 use lynccap::engine::{Engine, Options};
+use lynccap::findings::Finding;
 use lynccap::model::{
     At, Counter, Direction, FlowKey, FrameNo, InputNo, Limits, LinkType, Message, Packet, PacketNo, PointNo, TcpEvent,
     Timestamp,
 };
 use lynccap::story::fields::FIELDS;
+use lynccap::story::login::Login;
 use lynccap::story::{Damage, Report, Row};
 use lynccap::wire::keylog;
 
@@ -193,6 +195,8 @@ pub fn capture(file: &str) -> Capture {
 #[derive(Debug)]
 pub struct Told {
     pub rows: Vec<Row>,
+    /// Sign-ins that are over, each with what is wrong with it.
+    pub logins: Vec<(Login, Vec<Finding>)>,
     pub report: Report,
 }
 
@@ -211,6 +215,7 @@ pub struct Feed {
     engine: Engine,
     packet_no: Option<PacketNo>,
     rows: Vec<Row>,
+    logins: Vec<(Login, Vec<Finding>)>,
     /// Whether rows are kept, or only looked at and dropped.
     keep: bool,
     released: u64,
@@ -227,6 +232,7 @@ impl Feed {
             engine,
             packet_no: None,
             rows: Vec::new(),
+            logins: Vec::new(),
             keep: true,
             released: 0,
             last: None,
@@ -272,7 +278,13 @@ impl Feed {
                 if direction == Direction::Out { out } else { r#in }.extend(payload.bytes);
             }
         }
-        while let Some(row) = self.engine.next_row() {
+        loop {
+            while let Some((login, findings)) = self.engine.next_login() {
+                if self.keep {
+                    self.logins.push((login, findings));
+                }
+            }
+            let Some(row) = self.engine.next_row() else { break };
             self.released += 1;
             assert_eq!(row.number, self.released, "rows are numbered 1, 2, 3 …");
             assert!(row.began.packet <= row.at.packet, "a row ends before it begins: {}", text(&row, &[]));
@@ -298,7 +310,7 @@ impl Feed {
         assert_eq!(report.rows, self.released);
         let counted = report.stats.get(Counter::RowsLate);
         assert!(self.late <= counted, "{} rows stand behind a later packet, {counted} are counted", self.late);
-        (Told { rows: self.rows, report }, self.plaintext)
+        (Told { rows: self.rows, logins: self.logins, report }, self.plaintext)
     }
 }
 
@@ -395,7 +407,7 @@ pub fn tell_files(paths: &[&Path], options: Options) -> Told {
     let mut inputs = Inputs::open(sources).unwrap();
     let mut engine = Engine::new(options);
     engine.name_inputs(&names);
-    let mut rows = Vec::new();
+    let (mut rows, mut logins) = (Vec::new(), Vec::new());
     while let Some(next) = inputs.advance() {
         match next {
             Next::Packet(packet) => engine.push(&packet),
@@ -405,10 +417,12 @@ pub fn tell_files(paths: &[&Path], options: Options) -> Told {
             }
         }
         rows.extend(std::iter::from_fn(|| engine.next_row()));
+        logins.extend(std::iter::from_fn(|| engine.next_login()));
     }
     engine.finish();
     rows.extend(std::iter::from_fn(|| engine.next_row()));
-    Told { rows, report: engine.report() }
+    logins.extend(std::iter::from_fn(|| engine.next_login()));
+    Told { rows, logins, report: engine.report() }
 }
 
 /// Small bounds.

@@ -44,6 +44,12 @@ impl LoginStep {
         Some(Self { kind, outcome, began, ended, rows, detail: Vec::new(), says: String::new() })
     }
 
+    /// Began with an earlier packet than its first row was complete with.
+    fn from(mut self, began: Option<At>) -> Self {
+        self.began = began.map_or(self.began, |began| began.earlier(self.began));
+        self
+    }
+
     /// Sets what it says under a name; nothing where there is nothing.
     fn with(mut self, name: &'static str, value: impl Into<Option<String>>) -> Self {
         if let Some(value) = value.into().filter(|value| !value.is_empty()) {
@@ -152,7 +158,9 @@ impl Login {
         let failed = self.connections.iter().filter(|connection| connection.failed.is_some()).count();
         let rows: Vec<Mark> = rows.collect();
         let rows = if rows.is_empty() { vec![shown.began] } else { rows };
+        let began = self.connections.iter().map(|connection| connection.began.at).min_by_key(|at| at.packet);
         let step = LoginStep::new(StepKind::Connect, outcome, rows)?
+            .from(began)
             .with("server", shown.flow.server.to_string())
             .with("host", shown.host().map(str::to_owned))
             .with("connections", (self.connections.len() > 1).then(|| self.connections.len().to_string()))

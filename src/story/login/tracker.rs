@@ -103,7 +103,7 @@ impl Logins {
         }
     }
 
-    /// How many attempts were closed early, for the bound.
+    /// How many attempts were closed early or forgotten, for the bound.
     pub const fn dropped(&self) -> u64 {
         self.dropped
     }
@@ -206,6 +206,11 @@ impl Logins {
         let Some(login) = self.open.remove(&attempt) else { return };
         if let Some(number) = number {
             self.numbers.insert(attempt, number);
+            // Whoever does not ask for them must not hold them all.
+            if self.closed.len() >= self.most {
+                self.closed.pop_front();
+                self.dropped += 1;
+            }
             self.closed.push_back(login);
         }
     }
