@@ -16,6 +16,7 @@ use crate::export::rfc3339;
 use crate::model::dns::{DnsMessage, Record};
 use crate::model::http::HttpMessage;
 use crate::model::sip::SipMessage;
+use crate::model::tls::{Certificate, CipherSuite, TlsEvent, TlsVersion};
 use crate::model::{FlowKey, Message};
 use crate::story::Row;
 use crate::story::authentication::Authentication;
@@ -41,7 +42,7 @@ pub fn show(options: &Show) -> Result<Outcome, Failure> {
     while let Some(row) = run.next_row() {
         while run.next_login().is_some() {}
         rows = row.number;
-        if row.number < options.row {
+        if row.number != options.row {
             if let Some(exchange) = Exchange::of(&row) {
                 requests.truncate(MOST_REQUESTS - 1);
                 requests.push_front((exchange, row));
@@ -142,6 +143,7 @@ fn print(row: &Row, color: Color) -> io::Result<()> {
         Message::Sip(message) => sip(message, &mut out)?,
         Message::Dns(message) => dns(message, &mut out)?,
         Message::Http(message) => http(message, &mut out)?,
+        Message::Tls(event) => tls(event, row, &mut out)?,
         _ => {}
     }
     out.flush()
@@ -233,6 +235,53 @@ fn print_body(body: &[u8], out: &mut impl io::Write) -> io::Result<()> {
         writeln!(out, "{BOLD}defect{BOLD:#} {} (at byte {} of the body)", visible(&defect.what), defect.offset)?;
     }
     Ok(())
+}
+
+/// What a TLS message holds: a chain of certificates, or what a hello offers.
+fn tls(event: &TlsEvent, row: &Row, out: &mut impl io::Write) -> io::Result<()> {
+    match event {
+        TlsEvent::Certificate(chain) => chain.iter().try_for_each(|own| {
+            writeln!(out)?;
+            certificate(own, row, out)
+        }),
+        TlsEvent::ClientHello(hello) => {
+            writeln!(out)?;
+            let suites = hello.suites.iter().map(|&suite| CipherSuite(suite).to_string());
+            let versions = hello.versions.iter().map(|&version| TlsVersion(version).to_string());
+            let lists = [
+                ("versions", versions.collect::<Vec<_>>()),
+                ("suites", suites.collect()),
+                ("alpn", hello.alpn.clone()),
+            ];
+            for (mut label, values) in lists {
+                for value in values {
+                    writeln!(out, "{BOLD}{:<14}{BOLD:#} {}", std::mem::take(&mut label), visible(&value))?;
+                }
+            }
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn certificate(own: &Certificate, row: &Row, out: &mut impl io::Write) -> io::Result<()> {
+    let valid = match row.at.time {
+        now if now > own.not_after => ", which was over when this was captured",
+        now if now < own.not_before => ", which had not begun when this was captured",
+        _ => "",
+    };
+    let by = if own.self_signed { format!("{} (itself)", own.issuer) } else { own.issuer.clone() };
+    let lines = [
+        ("certificate", own.subject.clone()),
+        ("  names", own.names.join(", ")),
+        ("  issued by", by),
+        ("  valid", format!("{} to {}{valid}", rfc3339(own.not_before), rfc3339(own.not_after))),
+        ("  key", format!("{} {} bits", own.key_kind, own.key_bits)),
+        ("  serial", own.serial.clone()),
+        ("  revocation", own.revocation.join(", ")),
+    ];
+    let told = lines.into_iter().filter(|(_, text)| !text.is_empty());
+    told.into_iter().try_for_each(|(label, text)| writeln!(out, "{BOLD}{label:<14}{BOLD:#} {}", visible(&text)))
 }
 
 /// An HTTP message: its header fields and its body.
