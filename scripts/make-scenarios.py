@@ -33,18 +33,22 @@ Names
     kerberos AS-REQ|TGS-REQ SNAME -> ok | error N | no answer    [at IP] [tcp]
 
 Connections
-    connect IP:PORT as c1       syn IP:PORT no answer|refused|unreachable
+    connect IP:PORT as c1 [lost N]      the first N SYNs are not answered
+    pool c1 [options]           SRV and A look-up of pool01, TCP 10.1.0.10:5061, TLS (options as for tls)
+    edge c1 [options]           the same for the Edge: sip.D, TCP 203.0.113.5:443
+    syn IP:PORT no answer|refused|unreachable
     fin c1 [>|<]    rst c1 [>|<]    reopen c1 [PORT]    blackhole c1    keep-alive c1
     tls c1 server=HOST [options]    version=1.2|1.3|1.0  sni=NAME|none  cert=good|public|proxy|zscaler|self-signed|
         untrusted|expired|not-yet|soon|old  names=A,B  suite=OPENSSL-NAME  nokey
         alert=NAME      the client refuses the certificate with this alert
         then=close|fin|rst  the client finishes the handshake and closes; ends it before with FIN or RST
         refuse=ALERT|rst|fin    the server's answer to the hello
+        hold            stops after the server's flight; "tls c1 go [alert=.. then=..]" continues
         resume          the session of the last `tls` to this server is used again
 
 SIP (indented lines below a statement are headers, then, from the first line that is none, the body;
 "Name: -" takes a default header away)
-    register c1 tls-dsk|ntlm|kerberos [until N] [from N] [options]    offer=ntlm,kerberos,tls-dsk  target=HOST
+    register c1 tls-dsk|ntlm|kerberos [until N] [from N] [again] [options]    offer=ntlm,kerberos,tls-dsk  target=HOST
         edge  certificate=expired|other  inner=SUITE  spoil=response|rspauth
     request c1 KIND     one request: register (the next of the ladder), profile, contacts, provisioning, self, acl,
                         capabilities, conferences, add-conference, conference-key, publish, device, buddies, relay
@@ -55,13 +59,13 @@ SIP (indented lines below a statement are headers, then, from the first line tha
     sip c1 > START LINE         sip c1 < START LINE
 
 Web
-    http c1 > GET /path         http c1 < 200 OK
+    http c1 > GET /path         http c1 < 200 OK        (the body @crl is a list of revoked certificates)
     get URL at IP = 200 OK      post URL at IP = 500 ...    connection, TLS for https, request, answer, close
                         (answer: `no answer`, `refused`, `reset` are allowed; options cert=, names=, alert= as for tls)
     web-ticket HOST at IP       certificate HOST at IP      the healthy exchange
 """
 import argparse, base64, hashlib, hmac, ipaddress, os, random, re, shutil, ssl, struct, subprocess, sys, tempfile, uuid
-import zlib
+import warnings, zlib
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -156,6 +160,16 @@ stateOrProvinceName=optional\nlocalityName=optional\n[ext]\n{extensions}\n[req]\
             self.sign(alone, f"/CN={names[0]}", self.key("server"), issuer, self.DAYS.get(kind, (-30, 700)), san)
             path.write_text(alone.read_text() + self.key("server").read_text())
         return self.made[place]
+
+    def revoked(self):
+        """The list of revoked certificates of the CA, which is empty."""
+        path = self.folder / "root.crl"
+        if not path.exists():
+            self.issuer("good")
+            self.run("ca", "-gencrl", "-config", self.folder / "ca.cnf", "-cert", self.issuer("good"), "-keyfile", self.key("ca-good"),
+                     "-crldays", 7, "-out", path)
+            self.run("crl", "-in", path, "-outform", "DER", "-out", path)
+        return path.read_bytes()
 
     def user(self, kind, name):
         """File with certificate and key of a user, as the pool issues it (180 days)."""
@@ -674,7 +688,7 @@ class Sip:
         self.headers = [header for _, header in sorted(kept + new, key=lambda pair: pair[0])]
 
     def bytes(self):
-        body = self.body.encode()
+        body = self.body if isinstance(self.body, bytes) else self.body.encode()
         headers = self.headers if self.get("Content-Length") is not None else self.headers + [("Content-Length", str(len(body)))]
         return "".join([self.start + "\r\n", *(f"{name}: {value}\r\n" for name, value in headers), "\r\n"]).encode() + body
 
@@ -832,12 +846,14 @@ class Play:
     """Runs the statements of one scenario."""
 
     def __init__(self, name, certificates):
+        warnings.simplefilter("ignore", DeprecationWarning)  # TLS 1.0 is old, and meant
         self.rng = random.Random(name)
         self.record = Recorder(self.rng)
         self.record.idle = self.acknowledge
         self.certificates, self.folder = certificates, certificates.folder
         self.clients, self.client, self.zone, self.links, self.sessions = {}, None, {}, {}, {}
         self.skew, self.keys = 0, True
+        self.said = {"sip": 0}  # what --check expects
 
     def acknowledge(self):
         for link in list(self.links.values()):
@@ -890,6 +906,7 @@ class Play:
 
     def do_begin(self, _rest, _):
         self.record.packets.clear()
+        self.said["sip"] = None
 
     def do_only(self, rest, _):
         self.record.only = rest
@@ -1048,16 +1065,37 @@ class Play:
         return found[1], int(found[2])
 
     def do_connect(self, rest, _):
-        found = re.fullmatch(r"(\S+) as (\S+)", rest)
+        found = re.fullmatch(r"(\S+) as (\S+)(?: lost (\d))?", rest)
         if not found:
-            raise Mistake("connect IP:PORT as NAME")
-        self.connect(found[2], *self.address(found[1]))
+            raise Mistake("connect IP:PORT as NAME [lost N]")
+        self.connect(found[2], *self.address(found[1]), lost=int(found[3] or 0))
 
-    def connect(self, name, ip, port):
+    def connect(self, name, ip, port, lost=0):
         self.links[name] = link = Connection(self.record, self.client, ip, port)
         link.name = name
+        for turn in range(lost):
+            link.segment(">", SYN, options=link.SYN_OPTIONS)
+            self.record.pass_time((3 << turn) * SECOND)
         link.shake_hands()
         return link
+
+    def do_pool(self, rest, _):
+        self.reach(rest, "_sipinternaltls._tcp", 5061, "pool01", "10.1.0.10")
+
+    def do_edge(self, rest, _):
+        self.look_up("SRV", f"_sipinternaltls._tcp.{self.client.domain}", "NXDOMAIN", 12 * MS)
+        self.reach(rest, "_sip._tls", 443, "sip", "203.0.113.5")
+
+    def reach(self, rest, service, port, label, ip):
+        name, *options = rest.split()
+        host = self.host(label)
+        self.look_up("SRV", f"{service}.{self.client.domain}", f"0 0 {port} {host}")
+        self.record.pass_time(MS)
+        self.look_up("A", host, ip)
+        self.record.pass_time(MS)
+        self.connect(name, ip, port)
+        self.record.pass_time(MS)
+        self.secure(self.links[name], {"server": host, **self.options(options)})
 
     def do_syn(self, rest, _):
         target, _, how = rest.partition(" ")
@@ -1115,7 +1153,10 @@ class Play:
 
     def do_tls(self, rest, _):
         name, *words = rest.split()
-        self.secure(self.link(name), self.options(words))
+        link = self.link(name)
+        if words[0] == "go":
+            return self.finish_handshake(link, link.held, {**link.tls_options, **self.options(words[1:])})
+        self.secure(link, self.options(words))
 
     def secure(self, link, options):
         link.tls_options = options
@@ -1136,6 +1177,14 @@ class Play:
         flight = tls.go_on("<")
         link.send("<", flight)
         tls.give("<", flight)
+        if "hold" in options:
+            link.held = tls
+        else:
+            self.finish_handshake(link, tls, options)
+
+    def finish_handshake(self, link, tls, options):
+        """What the client does about the server's flight."""
+        version, alert, server = options.get("version", "1.2"), options.get("alert"), link.host
         if alert and version == "1.3":
             if alert != "unknown_ca":
                 raise Mistake("in TLS 1.3 only alert=unknown_ca can be made")
@@ -1200,8 +1249,16 @@ class Play:
         if link.sa and link.sa.up and not any(name.lower().endswith("authorization") for name, _ in given):
             message.headers.insert(7, ("Proxy-Authorization", link.sa.sign(message, ">")))
         link.last = link.requests[kind or method] = message
-        link.say(">", message.bytes())
+        self.speak(link, ">", message)
         return message
+
+    def speak(self, link, way, message):
+        """A SIP message."""
+        if link.addresses["<"][1] == 443:
+            self.said["edge"] = True
+        if self.said["sip"] is not None and not (link.tls and "nokey" in link.tls_options):
+            self.said["sip"] += 1
+        link.say(way, message.bytes())
 
     @staticmethod
     def at(link, way):
@@ -1220,7 +1277,7 @@ class Play:
         if link.sa and link.sa.up and not message.get("WWW-Authenticate"):
             name = "Authentication-Info" if request.kind == "register" else "Proxy-Authentication-Info"
             message.headers.insert(0, (name, link.sa.sign(message, "<", str(status))))
-        link.say("<", message.bytes())
+        self.speak(link, "<", message)
 
     def respond_to_server(self, link, request, status, reason, headers, body, given):
         message = Sip(f"SIP/2.0 {status} {reason}", [(name, request.get(name)) for name in ("Via", "From", "To", "Call-ID", "CSeq")]
@@ -1228,7 +1285,7 @@ class Play:
         message.override(given)
         if link.sa and link.sa.up:
             message.headers.insert(0, ("Proxy-Authorization", link.sa.sign(message, ">", str(status))))
-        link.say(">", message.bytes())
+        self.speak(link, ">", message)
 
     def do_sip(self, rest, block):
         name, way, start = rest.split(" ", 2)
@@ -1245,7 +1302,8 @@ class Play:
 
     def from_server(self, link, start, given, body):
         """A request of the server, in the dialog of the last subscription or of the registration."""
-        base = next((link.requests[kind] for kind in ("self", "contacts", "register") if kind in link.requests), link.last)
+        first = "register" if ("Event", "registration") in given else "self"
+        base = next((link.requests[kind] for kind in (first, "self", "contacts", "register") if kind in link.requests), link.last)
         method = start.split()[0]
         base.dialog["server"] = base.dialog.get("server", 1) + 1
         message = Sip(start, [
@@ -1257,7 +1315,7 @@ class Play:
         if link.sa and link.sa.up:
             message.headers.insert(0, ("Proxy-Authentication-Info", link.sa.sign(message, "<")))
         link.last = link.requests[method] = message
-        link.say("<", message.bytes())
+        self.speak(link, "<", message)
 
     def do_request(self, rest, block):
         name, kind, *words = rest.split()
@@ -1287,6 +1345,7 @@ class Play:
         if what in ("healthy", "challenge"):
             if what == "challenge":
                 link.sa = None
+                link.ladder["rung"] = 1
             status, reason, headers, healthy = self.challenge(link) if what == "challenge" else self.healthy(link, request)
             return self.respond(link, request, status, reason, headers, body or healthy, given)
         status, _, reason = what.partition(" ")
@@ -1323,7 +1382,8 @@ class Play:
                 first, last = (first, number) if word == "until" else (number, last)
                 del words[place:place + 2]
         if first == 1:
-            link.ladder = {"scheme": scheme, "rung": 0, "dialog": None}
+            dialog = link.ladder["dialog"] if "again" in words else None
+            link.ladder = {"scheme": scheme, "rung": 0, "dialog": dialog}
             link.sa = None
         link.options.update(self.options(words))
         for _ in range(first, last + 1):
@@ -1495,7 +1555,7 @@ class Play:
         given, _ = self.parse_block(block)
         tag, call = f"{self.rng.getrandbits(40):010x}", f"{self.rng.getrandbits(128):032x}"
         head = [("Via", f"SIP/2.0/TLS {here}"), ("CSeq", "1 NEGOTIATE"), ("Call-ID", call), ("From", f"<sip:{here}>;tag={tag}"), ("To", f"<sip:{there}>")]
-        link.say(">", Sip(f"NEGOTIATE sip:{there} SIP/2.0", head + [("Compression", "LZ77-8K"), ("Max-Forwards", "0")]).bytes())
+        self.speak(link, ">", Sip(f"NEGOTIATE sip:{there} SIP/2.0", head + [("Compression", "LZ77-8K"), ("Max-Forwards", "0")]))
         self.record.pass_time(2 * MS)
         refused = "refused" in how
         status = "SIP/2.0 405 Method Not Allowed" if refused else "SIP/2.0 200 OK"
@@ -1503,7 +1563,7 @@ class Play:
         head[4] = ("To", f"{head[4][1]};tag={self.rng.getrandbits(64):016X}")
         answer = Sip(status, ([] if refused else [("Compression", "LZ77-8K")]) + head)
         answer.override(given)
-        link.say("<", answer.bytes())
+        self.speak(link, "<", answer)
         if not refused and answer.get("Compression") == "LZ77-8K":
             link.compressor = {">": Compressor(), "<": Compressor()}
 
@@ -1524,7 +1584,10 @@ class Play:
                                                 ("Accept", "application/vnd.microsoft.rtc.autodiscover+xml;v=1")])
         else:
             message = Sip(f"HTTP/1.1 {start}", [("Server", "Microsoft-IIS/8.5"), ("Date", self.date())])
-        if body:
+        if body == "@crl":
+            body = self.certificates.revoked()
+            message.put("Content-Type", "application/pkix-crl")
+        elif body:
             kind = ("application/vnd.microsoft.rtc.autodiscover+xml; v=1" if "AutodiscoverResponse" in body
                     else "text/xml; charset=utf-8" if body.startswith("<") else "application/json" if body.startswith("{") else "text/plain")
             message.put("Content-Type", kind)
@@ -1653,7 +1716,11 @@ def make(path, certificates, out):
     play.record.pass_time(200 * MS)
     if not play.keys:
         play.record.secrets = []
+        play.said["sip"] = None
+    if play.record.only or any(link.compressor or link.black for link in play.links.values()):
+        play.said["sip"] = None
     play.record.write(out)
+    return play.said
 
 
 def self_test():
@@ -1671,18 +1738,19 @@ def self_test():
     assert Compressor.offset(73) + Compressor.length(16) == "111000001001" + "11100000"
 
 
-def check(paths):
-    """tshark reads every capture: nothing malformed, no expert error."""
-    bad = 0
-    for path in paths:
-        run = lambda *more: subprocess.run(["tshark", "-n", "-r", str(path), "-o", "tcp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE",
-                                            "-o", "udp.check_checksum:TRUE", "-d", "tcp.port==5061,tls", *more], capture_output=True, text=True)
-        wrong = run("-Y", "_ws.malformed || tcp.checksum.status==0 || ip.checksum.status==0 || udp.checksum.status==0").stdout.strip()
-        closed = run("-Y", "tls.record.content_type==23 && !tls.app_data_proto && !sip && !http && !data").stdout.strip()
-        if wrong or closed:
-            bad += 1
-            print(f"{path.name}: {wrong} {closed and 'not opened: ' + closed.splitlines()[0]}")
-    print(f"{len(paths)} captures, {bad} bad")
+def check(path, messages):
+    """What tshark finds wrong: malformed packets, checksums, records that stay closed, SIP messages that are missing."""
+    edge = ["-d", "tls.port==443,sip"] if "edge" in messages else []
+    run = lambda *more: subprocess.run(["tshark", "-n", "-r", str(path), "-o", "tcp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE",
+                                        "-o", "udp.check_checksum:TRUE", *edge, *more], capture_output=True, text=True).stdout.strip()
+    wrong = run("-Y", "_ws.malformed || tcp.checksum.status==0 || ip.checksum.status==0 || udp.checksum.status==0")
+    if messages["sip"] is None:
+        return wrong
+    lines = run("-Y", "sip", "-T", "fields", "-e", "sip.Request-Line", "-e", "sip.Status-Line", "-E", "occurrence=a", "-E", "aggregator=|")
+    found = sum(len([part for part in line.replace("\t", "|").split("|") if part]) for line in lines.splitlines())
+    if found != messages["sip"]:
+        wrong += f" {found} SIP messages of {messages['sip']}"
+    return wrong
 
 
 def main():
@@ -1701,16 +1769,16 @@ def main():
     with tempfile.TemporaryDirectory(prefix="scenarios-") as folder:
         certificates = Certificates(folder)
         for path in chosen:
-            make(path, certificates, out / f"{stem(path)}.pcapng")
+            capture = out / f"{stem(path)}.pcapng"
+            said = make(path, certificates, capture)
+            if options.check and (wrong := check(capture, said)):
+                print(f"{path.name}: {wrong}")
     if not options.only:
         names = {stem(path) for path in paths}
         for old in out.glob("*.pcapng"):
             if old.stem not in names:
                 old.unlink()
-    if options.check:
-        check([out / f"{stem(path)}.pcapng" for path in chosen])
-    else:
-        print(f"{len(chosen)} captures")
+    print(f"{len(chosen)} captures")
 
 
 if __name__ == "__main__":
