@@ -25,8 +25,8 @@ Who and when
     gap c1 < [N]        the capture loses the next N segments (default 1)
 
 Names
-    dns TYPE NAME = VALUE [after 20ms] [via IP]     a look-up. VALUE: NXDOMAIN, NODATA, SERVFAIL, REFUSED, timeout,
-                        an address, "PRIO WEIGHT PORT HOST", "CNAME HOST [ADDRESS]"; several with |
+    dns TYPE NAME = VALUE [after 20ms] [via IP] [held]     a look-up; what is held comes with "dns-answers". VALUE: NXDOMAIN,
+                        NODATA, SERVFAIL, REFUSED, timeout, an address, "PRIO WEIGHT PORT HOST", "CNAME HOST [ADDRESS]"; several with |
     zone TYPE NAME = VALUE      what a later look-up of `discovery` gets; all else is NXDOMAIN
     discovery 2010|2013 [all]   the look-ups of that client, up to the first that gives an address
     dhcp [class=C] [ask=43,120] -> ACK [120=NAME] [43=WEBHOST]
@@ -36,7 +36,7 @@ Connections
     connect IP:PORT as c1 [lost N]      the first N SYNs are not answered
     pool c1 [options]           SRV and A look-up of pool01, TCP 10.1.0.10:5061, TLS (options as for tls)
     edge c1 [options]           the same for the Edge: sip.D, TCP 203.0.113.5:443
-    syn IP:PORT no answer|refused|unreachable
+    syn IP:PORT no answer|once|refused|unreachable
     fin c1 [>|<]    rst c1 [>|<]    reopen c1 [PORT]    blackhole c1    keep-alive c1
     tls c1 server=HOST [options]    version=1.2|1.3|1.0  sni=NAME|none  cert=good|public|proxy|zscaler|self-signed|
         untrusted|expired|not-yet|soon|old  names=A,B  suite=OPENSSL-NAME  nokey
@@ -44,6 +44,7 @@ Connections
         then=close|fin|rst  the client finishes the handshake and closes; ends it before with FIN or RST
         refuse=ALERT|rst|fin    the server's answer to the hello
         hold            stops after the server's flight; "tls c1 go [alert=.. then=..]" continues
+        asks            the server asks for a certificate; the client has none
         resume          the session of the last `tls` to this server is used again
 
 SIP (indented lines below a statement are headers, then, from the first line that is none, the body;
@@ -190,7 +191,7 @@ class Tls:
 
     VERSIONS = {"1.0": ssl.TLSVersion.TLSv1, "1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
-    def __init__(self, folder, pem, version="1.2", sni=None, suite=None, user=None, user_ca=None, verify=False, resume=None):
+    def __init__(self, folder, pem, version="1.2", sni=None, suite=None, user=None, user_ca=None, verify=False, asks=False, resume=None):
         self.log = folder / "keylog"
         self.log.unlink(missing_ok=True)
         self.client_context = resume.client_context if resume else self.context(ssl.PROTOCOL_TLS_CLIENT, version, suite)
@@ -200,6 +201,9 @@ class Tls:
             self.client_context.check_hostname = False
             self.client_context.verify_mode = ssl.CERT_REQUIRED if verify else ssl.CERT_NONE
             self.server_context.load_cert_chain(pem)
+            if asks:
+                self.server_context.verify_mode = ssl.CERT_OPTIONAL
+                self.server_context.load_verify_locations(asks)
             if user:
                 self.client_context.load_cert_chain(user)
                 self.server_context.verify_mode = ssl.CERT_OPTIONAL
@@ -852,7 +856,7 @@ class Play:
         self.record.idle = self.acknowledge
         self.certificates, self.folder = certificates, certificates.folder
         self.clients, self.client, self.zone, self.links, self.sessions = {}, None, {}, {}, {}
-        self.skew, self.keys = 0, True
+        self.skew, self.keys, self.held = 0, True, []
         self.said = {"sip": 0}  # what --check expects
 
     def acknowledge(self):
@@ -939,10 +943,10 @@ class Play:
                 found.append((name, numbers[kind], ipaddress.ip_address(part).packed))
         return found, 0
 
-    def look_up(self, kind, name, value, delay=20 * MS // 10, resolver=None, number=None, port=None):
+    def look_up(self, kind, name, value, delay=2 * MS, resolver=None, held=False):
         types = {"A": 1, "AAAA": 28, "SRV": 33, "CNAME": 5}
         client, resolver = self.client, resolver or self.client.dns
-        number, port = number or self.rng.getrandbits(16), port or self.client.resolver_port()
+        number, port = self.rng.getrandbits(16), self.client.resolver_port()
         question = dns_name(name) + struct.pack(">HH", types[kind], 1)
         query = struct.pack(">HHHHHH", number, 0x0100, 1, 0, 0, 0) + question
         self.record.udp(client.ip, port, resolver, 53, query)
@@ -952,7 +956,8 @@ class Play:
                 self.record.udp(client.ip, port, resolver, 53, query)
             self.record.pass_time(4 * SECOND)
             return
-        self.record.pass_time(delay)
+        if not held:
+            self.record.pass_time(delay)
         answers, code = self.records(kind, name, value)
         authority = b""
         if not answers and code in (0, 3):
@@ -962,21 +967,30 @@ class Play:
         body = b"".join((b"\xc0\x0c" if owner == name else dns_name(owner)) + struct.pack(">HHIH", rtype, 1, 1200, len(data)) + data
                         for owner, rtype, data in answers)
         head = struct.pack(">HHHHHH", number, 0x8580 | code, 1, len(answers), 1 if authority else 0, 0)
-        self.record.udp(resolver, 53, client.ip, port, head + question + body + authority)
+        answer = (resolver, 53, client.ip, port, head + question + body + authority)
+        if held:
+            self.held.append(answer)
+        else:
+            self.record.udp(*answer)
 
     @staticmethod
     def lookup_parts(rest):
-        found = re.fullmatch(r"(\S+) (\S+) = (.*?)(?: after (\S+))?(?: via (\S+))?", rest)
+        found = re.fullmatch(r"(\S+) (\S+) = (.*?)(?: after (\S+))?(?: via (\S+))?(?: (held))?", rest)
         if not found:
-            raise Mistake("TYPE NAME = VALUE [after TIME] [via IP]")
+            raise Mistake("TYPE NAME = VALUE [after TIME] [via IP] [held]")
         return found.groups()
 
     def do_dns(self, rest, _):
-        kind, name, value, delay, resolver = self.lookup_parts(rest)
-        self.look_up(kind, name, value, seconds(delay) if delay else 2 * MS, resolver)
+        kind, name, value, delay, resolver, held = self.lookup_parts(rest)
+        self.look_up(kind, name, value, seconds(delay) if delay else 2 * MS, resolver, held=bool(held))
+
+    def do_dns_answers(self, _rest, _):
+        """In the reverse order of the questions."""
+        while self.held:
+            self.record.udp(*self.held.pop())
 
     def do_zone(self, rest, _):
-        kind, name, value, _, _ = self.lookup_parts(rest)
+        kind, name, value = self.lookup_parts(rest)[:3]
         self.zone[kind, name] = value
 
     def do_discovery(self, rest, _):
@@ -1103,9 +1117,9 @@ class Play:
         self.syn(link, how)
 
     def syn(self, link, how):
-        pauses = {"no answer": (3, 6, 16), "refused": (0.5, 0.5, 0), "unreachable": (0,)}
+        pauses = {"no answer": (3, 6, 16), "once": (0,), "refused": (0.5, 0.5, 0), "unreachable": (0,)}
         if how not in pauses:
-            raise Mistake("syn IP:PORT no answer|refused|unreachable")
+            raise Mistake("syn IP:PORT no answer|once|refused|unreachable")
         for pause in pauses[how]:
             link.segment(">", SYN, options=link.SYN_OPTIONS)
             if how == "refused":
@@ -1167,6 +1181,7 @@ class Play:
         version, alert = options.get("version", "1.2"), options.get("alert")
         pem = self.certificates.server(options.get("cert", "good"), names)
         tls = Tls(self.folder, pem, version, None if sni == "none" else sni, options.get("suite"), verify=bool(alert) and version == "1.3",
+                  asks=self.certificates.issuer("good") if "asks" in options else False,
                   resume=self.sessions.get(server) if "resume" in options else None)
         tls.failed = None
         hello = tls.go_on(">")

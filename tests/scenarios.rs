@@ -2,6 +2,8 @@
 //! the expectation, `captures/scenarios/NAME.pcapng` the capture that `scripts/make-scenarios.py` made of it.
 //! The scenarios were written from the specification, not from the rules. All that fails is told at once.
 
+#![expect(clippy::indexing_slicing, reason = "a test that indexes out of bounds fails, as it should")]
+
 mod common;
 
 use std::collections::BTreeSet;
@@ -131,6 +133,10 @@ fn scenarios() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios")
 }
 
+fn heads_of(name: &str) -> Heads {
+    read_heads(&fs::read_to_string(scenarios().join(format!("{name}.scenario"))).unwrap())
+}
+
 #[test]
 fn every_scenario_has_its_capture() {
     let texts = names(&scenarios(), ".scenario");
@@ -140,12 +146,23 @@ fn every_scenario_has_its_capture() {
     assert!(texts.len() > 150, "only {} scenarios", texts.len());
 }
 
+/// One scenario shows it, one comes close and must not.
+#[test]
+fn every_finding_is_shown_by_one_scenario_and_ruled_out_by_another() {
+    for name in names(&scenarios(), ".scenario").iter().filter(|name| !name.starts_with("healthy-")) {
+        let id = name.split('.').next().unwrap_or_default();
+        let all: Vec<Heads> = [id.to_owned(), format!("{id}.not")].iter().map(|name| heads_of(name)).collect();
+        assert!(all[0].shows.iter().any(|shown| shown.id == id), "{id}.scenario does not show {id}");
+        assert!(all[1].absent.iter().any(|absent| absent == id), "{id}.not.scenario does not rule {id} out");
+    }
+}
+
 #[test]
 fn scenarios_are_told_as_they_say() {
     let mut failures = Vec::new();
     let names = names(&scenarios(), ".scenario");
     for name in &names {
-        let heads = read_heads(&fs::read_to_string(scenarios().join(format!("{name}.scenario"))).unwrap());
+        let heads = heads_of(name);
         assert!(heads != Heads::default(), "{name} expects nothing");
         let report = report_of(&folder().join(format!("scenarios/{name}.pcapng")));
         let wrong = report.map_or_else(|error| vec![error], |report| differences(&heads, &report));
