@@ -1,7 +1,7 @@
 //! # key-does-not-fit
 
 use crate::findings::{Check, Finding, Rule, Severity};
-use crate::model::tls::NotOpened;
+use crate::model::tls::{NotOpened, TlsSession};
 use crate::story::Report;
 
 /// The rule.
@@ -25,7 +25,10 @@ fn check(rule: &'static Rule, report: &Report) -> Vec<Finding> {
         let what = format!("the session with {}: {why}", flow.key.server);
         found.push(Finding::new(rule, Severity::Warning, what, session.began.into_iter().collect()));
     }
-    if found.is_empty() && !report.tls_sessions.is_empty() {
+    // A session that broke off before it had all its keys was known to the log all the same.
+    let is_known = |session: &TlsSession| matches!(session.not_opened, Some(NotOpened::SecretMissing(_)));
+    let known = report.tls_sessions.iter().any(|(_, session)| is_known(session));
+    if found.is_empty() && !known && !report.tls_sessions.is_empty() {
         let evidence: Vec<_> = report.tls_sessions.iter().filter_map(|(_, session)| session.began).take(16).collect();
         for name in &report.unused_keys {
             // A file for the sessions inside TLS-DSK, or for another capture, is no harm.
