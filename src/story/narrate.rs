@@ -372,7 +372,17 @@ fn request(row: &Row, message: &SipMessage, method: &str) -> String {
             join(&format!("The server tells of a change ({}){answer}.", before_parameters(&event)), &said)
         }
         "SUBSCRIBE" if steps::ends_subscription(message) => "The client ends the subscription.".to_owned(),
-        _ => join(kind.map(asks).unwrap_or_default(), &said),
+        _ => match kind {
+            // What the focus factory is asked for is plain; of the others the body says more.
+            Some(
+                kind @ (StepKind::ConferencingCapabilities
+                | StepKind::Conferences
+                | StepKind::AddConference
+                | StepKind::ConferenceKey),
+            ) => asks(kind).to_owned(),
+            Some(StepKind::Provisioning | StepKind::OwnPresence) if !said.is_empty() => said,
+            kind => join(kind.map(asks).unwrap_or_default(), &said),
+        },
     }
 }
 

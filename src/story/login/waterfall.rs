@@ -1,20 +1,20 @@
 //! Where the time of a sign-in went: its phases, and in each the waiting for a server apart from the client's own.
 
 use crate::model::{At, Span};
-use crate::story::login::{Connection, Exchange, Login};
+use crate::story::login::{Connection, Exchange, Login, Rung};
 use crate::story::row::Mark;
 use crate::story::steps::StepKind;
 
 /// A phase of a sign-in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PhaseKind {
-    /// From the first look-up to the last that was needed.
+    /// From the first look-up to the last before a connection.
     Discover,
-    /// From the SYN to its answer.
+    /// From the first SYN to the answer of the server that registers the client; other tries and redirects count.
     Connect,
     /// The TLS handshake.
     Secure,
-    /// From the first REGISTER to its 200.
+    /// From the first REGISTER there to its 200.
     Authenticate,
     /// From there to settings and own presence.
     Provision,
@@ -87,9 +87,12 @@ impl Login {
         };
         let connection = self.connection();
         add(PhaseKind::Discover, self.discovery_span());
-        add(PhaseKind::Connect, connection.and_then(|known| Some((known.began.at, known.open?.0.at))));
+        let first_try = self.connections.first().map(|first| first.began.at);
+        let open = connection.and_then(|known| Some(known.open?.0.at));
+        add(PhaseKind::Connect, first_try.zip(open));
         add(PhaseKind::Secure, connection.and_then(|known| Some((known.tls.hello?.at, known.tls.secured?.at))));
-        let first = self.ladder.first().map(|rung| rung.request.at);
+        let on_it = |rung: &&Rung| connection.is_some_and(|known| known.flow == rung.flow);
+        let first = self.ladder.iter().find(on_it).map(|rung| rung.request.at);
         add(PhaseKind::Authenticate, first.zip(self.registered.map(|mark| mark.at)));
         let provisioned = self.provisioned();
         add(PhaseKind::Provision, self.registered.map(|mark| mark.at).zip(provisioned));
@@ -101,7 +104,7 @@ impl Login {
     fn discovery_span(&self) -> Option<(At, At)> {
         let names = &self.discovery.names;
         let first = names.iter().map(|asked| asked.asked.at).min_by_key(|at| at.packet)?;
-        let limit = self.connection().map(|connection| connection.began.at.packet);
+        let limit = self.connections.first().map(|connection| connection.began.at.packet);
         let answers = names.iter().filter_map(|asked| asked.answered).map(|mark| mark.at);
         let last = answers.filter(|at| limit.is_none_or(|limit| at.packet < limit)).max_by_key(|at| at.packet)?;
         Some((first, last))

@@ -1,0 +1,222 @@
+//! The story of a sign-in: what an expert reads out of each message, lynccap says by itself; steps, phases and
+//! signatures agree with what the servers of the captures recorded.
+#![expect(clippy::indexing_slicing, reason = "a test that indexes out of bounds fails, as it should")]
+
+mod common;
+
+use common::{Told, capture, captures, tell_files};
+use lynccap::model::{Message, Span};
+use lynccap::story::login::{Login, LoginOutcome};
+use lynccap::story::narrate::narrate;
+use lynccap::story::steps::{STEPS, StepKind, StepOutcome};
+use serde_json::Value as Json;
+
+fn tell(file: &str) -> Told {
+    let capture = capture(file);
+    tell_files(&[&capture.path], capture.keys().options())
+}
+
+/// The main example: row, and what its sentence must hold. Every fact that the walk through a first sign-in
+/// reads out of a message is here.
+const LOGIN: &[(usize, &[&str])] = &[
+    (1, &["_sipinternaltls._tcp.ucsandbox.example", "clients inside"]),
+    (2, &["no such record", "next name"]),
+    (3, &["_sip._tls.ucsandbox.example", "clients outside", "Access Edge"]),
+    (5, &["sipinternal.ucsandbox.example", "fallback", "inside", "5061"]),
+    (7, &["sip.ucsandbox.example", "fallback"]),
+    (9, &["sipexternal.ucsandbox.example", "Edge", "443"]),
+    (12, &["0 0 5061 pool01.ucsandbox.example"]),
+    (20, &["register", "alice@ucsandbox.example", "epid", "CSeq 1", "without any proof"]),
+    (21, &["NTLM", "Kerberos", "TLS-DSK", "target", "version 4", "CertProv"]),
+    (22, &["CSeq 2", "TLS-DSK", "client_hello"]),
+    (
+        23,
+        &[
+            "server_hello",
+            "certificate",
+            "server_key_exchange",
+            "certificate_request",
+            "server_hello_done",
+            "not a refusal",
+        ],
+    ),
+    (24, &["CSeq 3", "certificate", "client_key_exchange", "certificate_verify", "change_cipher_spec", "finished"]),
+    (25, &["suite", "computed the keys", "Still a 401"]),
+    (26, &["CSeq 4", "signature", "crand b421b7fd", "cnum 1"]),
+    (
+        27,
+        &[
+            "signed in",
+            "opaque=user:epid:Twt-",
+            "7200",
+            "register-action=\"added\"",
+            "vnd-microsoft-roaming-self",
+            "RTC/4.0",
+        ],
+    ),
+    (28, &["default location profile", "dial plan"]),
+    (29, &["contact list"]),
+    (
+        30,
+        &[
+            "11 groups",
+            "endpointConfiguration",
+            "locationPolicy",
+            "mediaConfiguration",
+            "meetingPolicy",
+            "presencePolicyV2",
+            "privacyPublicationGrammar",
+            "publicationGrammar",
+            "ServerConfiguration",
+            "ucPhoneSettings",
+            "ucPolicy",
+            "userSetting",
+        ],
+    ),
+    (32, &["no Enterprise Voice", "harmless", "only available to UC enabled users"]),
+    (33, &["2 groups", "~", "Pinned Contacts"]),
+    (35, &["27 settings", "focusfactory"]),
+    (38, &["never answered", "aggregate state", "container 2"]),
+    (40, &["audio-video", "chat", "MCU"]),
+    (46, &["publishes", "machine state", "available"]),
+    (48, &["publishes", "device", "text", "video"]),
+    (55, &["focus factory", "own standing conference"]),
+    (57, &["no conferences"]),
+    (58, &["standing conference made"]),
+    (60, &["2N70B8SH", "partial", "normal", "29905"]),
+    (61, &["certificate", "secrets encrypted"]),
+    (63, &["2N70B8SH", "encrypted for the client"]),
+    (68, &["signs alice@ucsandbox.example out"]),
+];
+
+#[test]
+fn every_message_of_a_first_sign_in_is_told_as_an_expert_would() {
+    let told = tell("login.pcapng");
+    for (row, parts) in LOGIN {
+        let says = narrate(&told.rows[row - 1]);
+        for part in *parts {
+            assert!(says.contains(part), "row {row} does not say {part:?}: {says}");
+        }
+    }
+}
+
+#[test]
+fn the_steps_of_a_first_sign_in() {
+    let told = tell("login.pcapng");
+    let [(failed, findings), (login, _)] = &told.logins[..] else { panic!("{} logins", told.logins.len()) };
+    assert_eq!(failed.outcome(), LoginOutcome::Failed);
+    assert_eq!(findings[0].rule.id, "dns-no-records");
+    assert!(findings[0].root_cause);
+    assert_eq!(login.outcome(), LoginOutcome::SignedIn);
+    let steps = login.steps();
+    let ids: Vec<&str> = steps.iter().map(|step| step.kind.id()).collect();
+    let without = ["compress", "web-ticket", "certificate", "buddies", "media-relay"];
+    let expected: Vec<&str> = STEPS.iter().map(|(_, id, _)| *id).filter(|id| !without.contains(id)).collect();
+    assert_eq!(ids, expected);
+    for step in &steps {
+        let expected = if step.kind == StepKind::LocationProfile { StepOutcome::Info } else { StepOutcome::Ok };
+        assert_eq!(step.outcome, expected, "{}", step.kind.id());
+        assert!(!step.rows.is_empty() && !step.says.is_empty(), "{}", step.kind.id());
+    }
+    let detail = |kind: StepKind, name: &str| {
+        let step = steps.iter().find(|step| step.kind == kind).unwrap();
+        step.detail.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone())
+    };
+    assert_eq!(detail(StepKind::AddConference, "dial_in_id").as_deref(), Some("29905"));
+    assert_eq!(detail(StepKind::AddConference, "conference_id").as_deref(), Some("2N70B8SH"));
+    assert_eq!(detail(StepKind::Conferences, "static_conferences").as_deref(), Some("0"));
+    assert_eq!(detail(StepKind::Contacts, "groups").as_deref(), Some("2"));
+    assert_eq!(detail(StepKind::OwnPresence, "notifications").as_deref(), Some("4"));
+}
+
+/// What the server recorded of a capture.
+fn truth(file: &str) -> Vec<Json> {
+    let path = capture(file).beside("truth.jsonl").unwrap();
+    std::fs::read_to_string(path).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn certificate_and_web_ticket_are_steps_where_they_can_be_read() {
+    let told = tell("h-login-tlsdsk.pcapng");
+    let steps = told.logins[0].0.steps();
+    for kind in [StepKind::WebTicket, StepKind::Certificate] {
+        let step = steps.iter().find(|step| step.kind == kind).unwrap_or_else(|| panic!("no {}", kind.id()));
+        assert_eq!(step.outcome, StepOutcome::Ok, "{}", kind.id());
+    }
+    let certificate = steps.iter().find(|step| step.kind == StepKind::Certificate).unwrap();
+    assert!(certificate.says.contains("alice@ucsandbox.example"), "{}", certificate.says);
+    let calls =
+        truth("h-login-tlsdsk.pcapng").into_iter().filter(|line| line["kind"] == "http" && line["dir"] == "c2s");
+    let told: usize = told.logins[0].0.web.iter().map(|web| web.calls.len()).sum();
+    assert_eq!(told, calls.count());
+}
+
+/// Phases follow each other within the sign-in, and waiting is never more than the phase.
+#[track_caller]
+fn check_phases(file: &str, login: &Login) {
+    let total = login.ended.time.since(login.began.time);
+    let mut began = Span::default();
+    for phase in login.phases() {
+        assert!(
+            phase.began >= began && phase.began.as_nanos() + phase.took.as_nanos() <= total.as_nanos(),
+            "{file}: {phase:?}"
+        );
+        assert!(phase.server <= phase.took && phase.server.as_nanos() >= 0, "{file}: {phase:?}");
+        began = phase.began;
+    }
+    if let Some(slowest) = login.slowest() {
+        assert!(slowest.took <= total, "{file}: {slowest:?}");
+    }
+}
+
+#[test]
+fn every_capture_tells_whole_sign_ins() {
+    let (mut logins, mut phases) = (0, 0);
+    for capture in captures() {
+        let told = tell_files(&[&capture.path], capture.keys().options());
+        for (login, findings) in &told.logins {
+            logins += 1;
+            phases += login.phases().len();
+            check_phases(&capture.file, login);
+            for step in login.steps() {
+                assert!(!step.rows.is_empty(), "{}: {} cites nothing", capture.file, step.kind.id());
+            }
+            for finding in findings {
+                assert!(!finding.rows.is_empty(), "{}: {} cites no row", capture.file, finding.rule.id);
+            }
+        }
+        // What a row says belongs to a sign-in belongs to one that is told.
+        let ids: Vec<u32> = told.logins.iter().map(|(login, _)| login.id).collect();
+        for row in &told.rows {
+            assert!(row.login.is_none_or(|id| ids.contains(&id)), "{}: row {}", capture.file, row.number);
+        }
+    }
+    assert!(logins > 35 && phases > 100, "{logins} sign-ins, {phases} phases");
+}
+
+#[test]
+fn findings_are_on_the_rows_they_cite() {
+    let told = tell("f1-wrong-password.pcapng");
+    let (_, findings) = &told.logins[0];
+    let rejected = findings.iter().find(|finding| finding.rule.id == "auth-rejected").unwrap();
+    for row in &told.rows {
+        let cites = rejected.rows.contains(&row.number);
+        assert_eq!(row.findings.contains(&"auth-rejected"), cites, "row {}", row.number);
+    }
+    assert_eq!(rejected.rows.len(), 2);
+}
+
+#[test]
+fn rows_of_a_sign_in_carry_its_number_and_step() {
+    let told = tell("b-login-tcp.pcapng");
+    let of = |method: &str| {
+        let mut rows = told.rows.iter().filter(|row| match &row.message {
+            Message::Sip(message) => message.is_request() && message.method().is_some_and(|known| known == method),
+            _ => false,
+        });
+        rows.next().map(|row| (row.login, row.step))
+    };
+    assert_eq!(of("REGISTER"), Some((Some(1), Some("challenge"))));
+    assert_eq!(of("SUBSCRIBE"), Some((Some(1), Some("contacts"))));
+    assert_eq!(of("INVITE"), Some((None, None)), "an INVITE is no step of a sign-in");
+}
