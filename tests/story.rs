@@ -1,6 +1,5 @@
 //! The story of a sign-in: what an expert reads out of each message, lynccap says by itself; steps, phases and
 //! signatures agree with what the servers of the captures recorded.
-#![expect(clippy::indexing_slicing, reason = "a test that indexes out of bounds fails, as it should")]
 
 mod common;
 

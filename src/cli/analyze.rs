@@ -1,18 +1,22 @@
 //! `lynccap analyze`: captures in, timeline and diagnosis out.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::path::Path;
 
-use crate::cli::args::{Analyze, CsvDialect, FailOn};
+use crate::cli::args::{Analyze, CsvDialect, FailOn, Reading};
 use crate::cli::run::Run;
 use crate::cli::screen::Screen;
-use crate::cli::{Failure, Outcome, output};
+use crate::cli::{Failure, Outcome, failures, output};
 use crate::export::csv::Dialect;
 use crate::export::{Choices, EXPORTERS, Export};
 use crate::findings::{Finding, Severity};
+use crate::model::Message;
+use crate::story::Row;
 use crate::story::filter::Filter;
 use crate::story::login::{Login, LoginOutcome};
+use crate::story::steps::call_id;
 
 /// Rows that a sheet holds besides the names of its columns.
 const MOST_SHEET_ROWS: u64 = 1_048_575;
@@ -38,6 +42,10 @@ pub fn analyze(options: &Analyze) -> Result<Outcome, Failure> {
         Some(text) => Some(Filter::parse(text).map_err(|error| Failure::Usage(format!("--filter: {error}")))?),
         None => None,
     };
+    let dialogs = match &filter {
+        Some(filter) if options.dialog => dialogs_of(&options.reading, filter)?,
+        _ => HashSet::new(),
+    };
     let mut run = Run::begin(&options.reading, !options.quiet, None)?;
     let (mut exports, stdout_taken) = begin_exports(options)?;
     let mut screen = if options.quiet || stdout_taken { None } else { Some(Screen::new(&options.reading)) };
@@ -52,7 +60,8 @@ pub fn analyze(options: &Analyze) -> Result<Outcome, Failure> {
             told.push(login, found);
         }
         let Some(row) = run.next_row() else { break };
-        if filter.as_ref().is_some_and(|filter| !filter.passes(&row)) {
+        let passes = filter.as_ref().is_none_or(|filter| filter.passes(&row)) || is_of_dialogs(&row, &dialogs);
+        if !passes || options.errors && !failures::is_failure(&row) {
             continue;
         }
         written += 1;
@@ -60,7 +69,10 @@ pub fn analyze(options: &Analyze) -> Result<Outcome, Failure> {
             writing.export.row(&row).map_err(|error| writing.failed(error))?;
         }
         if let Some(shown) = &mut screen
-            && let Err(error) = run.suspend(|| shown.row(&row))
+            && let Err(error) = run.suspend(|| {
+                shown.row(&row)?;
+                if options.errors { shown.explanation(&row) } else { Ok(()) }
+            })
         {
             // Whoever read the screen went away; files are still written.
             if exports.is_empty() || error.kind() != io::ErrorKind::BrokenPipe {
@@ -87,6 +99,32 @@ pub fn analyze(options: &Analyze) -> Result<Outcome, Failure> {
         screen.finish(&report, &told, &findings).map_err(failed)?;
     }
     Ok(outcome(options.fail_on, told.worst, !report.damages.is_empty()))
+}
+
+/// Most Call-IDs whose messages are brought along.
+const MOST_DIALOGS: usize = 1 << 20;
+
+/// The Call-IDs of messages that pass, found in a reading of their own: a match brings what came before it, too.
+fn dialogs_of(reading: &Reading, filter: &Filter) -> Result<HashSet<String>, Failure> {
+    if reading.inputs.iter().any(|input| input.as_os_str() == "-") {
+        return Err(Failure::Usage("--dialog reads its input twice; give a file instead of `-`".to_owned()));
+    }
+    let mut run = Run::begin(reading, true, None)?;
+    let mut found = HashSet::new();
+    while let Some(row) = run.next_row() {
+        while run.next_login().is_some() {}
+        if let Message::Sip(message) = &row.message
+            && found.len() < MOST_DIALOGS
+            && filter.passes(&row)
+        {
+            found.insert(call_id(message));
+        }
+    }
+    Ok(found)
+}
+
+fn is_of_dialogs(row: &Row, dialogs: &HashSet<String>) -> bool {
+    !dialogs.is_empty() && matches!(&row.message, Message::Sip(message) if dialogs.contains(&call_id(message)))
 }
 
 /// Sign-ins for the screen, and what counts of the others.

@@ -28,7 +28,9 @@ pub enum Command {
     Follow(Follow),
     /// Every TLS session, and what it would need to be opened
     Keys(Keys),
-    /// What an id means and what to do about it
+    /// One sign-in or one Call-ID as arrows between client and servers
+    Ladder(Ladder),
+    /// What an id or code means and what to do about it
     Explain(Explain),
 }
 
@@ -83,6 +85,7 @@ pub struct Reading {
 
 /// Options of `analyze`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option that is given or not")]
 pub struct Analyze {
     #[command(flatten)]
     pub reading: Reading,
@@ -90,6 +93,14 @@ pub struct Analyze {
     /// Rows to show and export, such as `sip and status >= 400 and from contains "alice"`
     #[arg(short = 'Y', long, value_name = "EXPR")]
     pub filter: Option<String>,
+
+    /// With --filter: also all other messages with the Call-IDs of those that pass
+    #[arg(long, requires = "filter")]
+    pub dialog: bool,
+
+    /// Rows that failed only, each with its explanation
+    #[arg(long)]
+    pub errors: bool,
 
     /// Writes CSV; `-` is standard output
     #[arg(long, value_name = "FILE")]
@@ -118,6 +129,25 @@ pub struct Analyze {
     /// Exit code 1 where a finding of that severity or worse exists
     #[arg(long, value_name = "SEVERITY", value_enum)]
     pub fail_on: Option<FailOn>,
+}
+
+/// Options of `ladder`.
+#[derive(Debug, Args)]
+pub struct Ladder {
+    #[command(flatten)]
+    pub reading: Reading,
+
+    /// Which sign-in (default 1)
+    #[arg(long, value_name = "N", conflicts_with = "call_id")]
+    pub login: Option<u32>,
+
+    /// The Call-ID, or how it begins
+    #[arg(long, value_name = "ID")]
+    pub call_id: Option<String>,
+
+    /// One arrow for a message that was seen at several places on its way
+    #[arg(long)]
+    pub merge: bool,
 }
 
 /// Options of `show`.

@@ -3,9 +3,11 @@
 mod analyze;
 mod args;
 mod explain;
+mod failures;
 mod follow;
 mod key_files;
 mod keys;
+mod ladder;
 mod output;
 mod progress;
 mod run;
@@ -63,6 +65,7 @@ pub fn main() -> ExitCode {
         args::Command::Show(options) => show::show(&options),
         args::Command::Follow(options) => follow::follow(&options),
         args::Command::Keys(options) => keys::keys(&options),
+        args::Command::Ladder(options) => ladder::ladder(&options),
         args::Command::Explain(options) => explain::explain(&options),
     };
     match result {

@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 
 use crate::cli::analyze::ToldLogins;
 use crate::cli::args::{Color, Reading, TimeFormat};
+use crate::cli::failures;
 use crate::cli::output::{column, shorten, visible, wrap};
 use crate::findings::{Finding, Severity};
 use crate::model::http::HttpStart;
@@ -61,17 +62,9 @@ pub struct Screen {
 impl Screen {
     /// A screen that shows nothing yet.
     pub fn new(reading: &Reading) -> Self {
-        let choice = match reading.color {
-            Color::Auto => AutoStream::choice(&io::stdout()),
-            Color::Always => ColorChoice::Always,
-            Color::Never => ColorChoice::Never,
-        };
+        let choice = color_choice(reading.color);
         let terminal = io::stdout().is_terminal();
-        let width = if terminal {
-            terminal_size::terminal_size().map_or(100, |(width, _)| usize::from(width.0)).max(60)
-        } else {
-            UNLIMITED
-        };
+        let width = if terminal { terminal_width() } else { UNLIMITED };
         let zone = if reading.time_format == TimeFormat::Local { TimeZone::system() } else { TimeZone::UTC };
         let out = BufWriter::with_capacity(32 << 10, AutoStream::new(io::stdout(), choice));
         Self { out, terminal, width, format: reading.time_format, zone, day: None, head: false }
@@ -105,6 +98,20 @@ impl Screen {
             "{number:>ROW$} {time} {DIM}{delta}{DIM:#} {way} {DIM}{ends}{DIM:#} {kind} {style}{text}{style:#}"
         )?;
         if self.terminal { self.out.flush() } else { Ok(()) }
+    }
+
+    /// Shows what a row that failed means, and what to do.
+    ///
+    /// # Errors
+    /// What the terminal says.
+    pub fn explanation(&mut self, row: &Row) -> io::Result<()> {
+        for text in failures::explain(row) {
+            let text = visible(&text);
+            for line in wrap(&text, self.width.saturating_sub(INDENT)) {
+                writeln!(self.out, "{:INDENT$}{DIM}{line}{DIM:#}", "")?;
+            }
+        }
+        Ok(())
     }
 
     fn ends_width(&self) -> usize {
@@ -327,6 +334,20 @@ impl Screen {
     }
 }
 
+/// Columns of the terminal; 120 where there is none.
+pub fn terminal_width() -> usize {
+    terminal_size::terminal_size().map_or(120, |(width, _)| usize::from(width.0)).max(60)
+}
+
+/// Whether standard output gets colours.
+pub fn color_choice(color: Color) -> ColorChoice {
+    match color {
+        Color::Auto => AutoStream::choice(&io::stdout()),
+        Color::Always => ColorChoice::Always,
+        Color::Never => ColorChoice::Never,
+    }
+}
+
 /// Who, from where, to which server.
 fn head(login: &Login) -> String {
     let user = login.user.as_deref().unwrap_or("an unknown user");
@@ -403,7 +424,7 @@ const fn has_failed(event: TcpEvent) -> bool {
 }
 
 /// Colour says how a row went. A challenge and a name that is not there are no alarm.
-fn row_style(row: &Row) -> Style {
+pub fn row_style(row: &Row) -> Style {
     match &row.message {
         Message::Sip(message) => match message.status() {
             Some(200..=299) => GOOD,

@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
-use anstream::{AutoStream, ColorChoice};
+use anstream::AutoStream;
 use anstyle::Style;
 
 use crate::cli::args::{Color, Show};
 use crate::cli::output::visible;
 use crate::cli::run::Run;
+use crate::cli::screen::color_choice;
 use crate::cli::token;
 use crate::cli::{Failure, Outcome};
 use crate::export::rfc3339;
@@ -59,7 +60,7 @@ pub fn show(options: &Show) -> Result<Outcome, Failure> {
             let says = narrate(&partner);
             let line = format!("{}: {}", partner.number, summary(&partner));
             run.suspend(|| {
-                let mut out = AutoStream::new(io::stdout(), choice(options.reading.color)).lock();
+                let mut out = AutoStream::new(io::stdout(), color_choice(options.reading.color)).lock();
                 writeln!(out, "\n{BOLD}{:<14}{BOLD:#} row {}", "partner", visible(&line))?;
                 if says.is_empty() { Ok(()) } else { writeln!(out, "{:<14} {}", "", visible(&says)) }
             })
@@ -113,16 +114,8 @@ fn later_partner(run: &mut Run, request: &Exchange) -> Option<Row> {
     None
 }
 
-fn choice(color: Color) -> ColorChoice {
-    match color {
-        Color::Auto => AutoStream::choice(&io::stdout()),
-        Color::Always => ColorChoice::Always,
-        Color::Never => ColorChoice::Never,
-    }
-}
-
 fn print(row: &Row, color: Color) -> io::Result<()> {
-    let mut out = AutoStream::new(io::stdout(), choice(color)).lock();
+    let mut out = AutoStream::new(io::stdout(), color_choice(color)).lock();
     for field in FIELDS {
         let Some(value) = (field.value)(row) else { continue };
         let text = match value {

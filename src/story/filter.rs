@@ -5,7 +5,16 @@
 //! dns or (tcp and not tcp_event == closed)
 //! ```
 //! A field by itself asks whether the row has it; a kind (`dns`, `sip` …) asks for rows of that
-//! kind. Operators: `==` `!=` `<` `<=` `>` `>=` (`eq ne lt le gt ge`), `contains`; `and` `or` `not`
+//! kind. Snooper's words work beside that, and stand one behind the other without an `and`:
+//!
+//! ```text
+//! from:alice direction:in 403 "not enabled"
+//! ```
+//! `from:` `to:` `callid:` `cseq:` `method:` `event:` ask whether the field contains the word; `direction:`
+//! takes `in`, `out` and `none` (rows that are no messages); a status code asks for answers with it; any other number, text
+//! in quotes and `text:` are looked for in the whole message.
+//!
+//! Operators: `==` `!=` `<` `<=` `>` `>=` (`eq ne lt le gt ge`), `contains`; `and` `or` `not`
 //! (`&&` `||` `!`) and parentheses. Text is compared without regard to case. A comparison with a
 //! field that the row does not have is false.
 
@@ -19,8 +28,10 @@ use nom::character::complete::{char, multispace0};
 use nom::combinator::{map, opt};
 use nom::sequence::{delimited, preceded};
 
+use crate::model::Message;
 use crate::story::fields::{FIELDS, Field, Value, find};
 use crate::story::row::Row;
+use crate::story::summary::summary;
 
 /// Kinds of rows that a filter may name.
 pub const KINDS: [&str; 10] = ["dns", "tcp", "icmp", "tls", "sip", "http", "kerberos", "dhcp", "loss", "defect"];
@@ -40,6 +51,8 @@ enum Expr {
     Kind(&'static str),
     Has(Getter),
     Compare(Getter, Operator, Literal),
+    /// A text anywhere in a message, lower case.
+    Text(String),
 }
 
 type Getter = for<'a> fn(&'a Row) -> Option<Value<'a>>;
@@ -99,6 +112,7 @@ impl Expr {
             Self::Not(part) => !part.holds(row),
             Self::Kind(kind) => row.kind() == *kind,
             Self::Has(get) => get(row).is_some(),
+            Self::Text(text) => holds_text(row, text),
             Self::Compare(get, operator, literal) => get(row).is_some_and(|value| literal.compare(&value, *operator)),
         }
     }
@@ -146,6 +160,27 @@ impl Operator {
         }
     }
 }
+
+/// Whether a row's message, or what is said of it, holds a text (lower case).
+fn holds_text(row: &Row, text: &str) -> bool {
+    let in_message = match &row.message {
+        Message::Sip(message) => String::from_utf8_lossy(&message.raw).to_lowercase().contains(text),
+        _ => false,
+    };
+    in_message || summary(row).to_lowercase().contains(text)
+}
+
+/// Words of Snooper before a colon, and the field that each asks.
+const SNOOPER: [(&str, &str); 8] = [
+    ("from", "from"),
+    ("to", "to"),
+    ("callid", "call_id"),
+    ("call-id", "call_id"),
+    ("cseq", "cseq"),
+    ("method", "method"),
+    ("event", "event"),
+    ("direction", "direction"),
+];
 
 fn word(input: &str) -> IResult<&str, &str> {
     take_while1(|char: char| char.is_alphanumeric() || "_-.:@/*".contains(char)).parse(input)
@@ -228,8 +263,14 @@ impl<'a> Parse<'a> {
 
     fn all(&mut self, depth: usize) -> Result<Expr, FilterError> {
         let mut parts = vec![self.one(depth)?];
-        while self.take_word(&["and"]) || self.take(tag("&&")).is_some() {
-            parts.push(self.one(depth)?);
+        loop {
+            if self.take_word(&["and"]) || self.take(tag("&&")).is_some() {
+                parts.push(self.one(depth)?);
+            } else if let Some(part) = self.snooper() {
+                parts.push(part);
+            } else {
+                break;
+            }
         }
         Ok(if parts.len() == 1 { parts.remove(0) } else { Expr::All(parts) })
     }
@@ -245,6 +286,9 @@ impl<'a> Parse<'a> {
             let inner = self.any(depth + 1)?;
             return self.take(char(')')).map(|_| inner).ok_or_else(|| self.error("expected `)`"));
         }
+        if let Some(part) = self.snooper() {
+            return Ok(part);
+        }
         self.skip_blanks();
         let start = self.rest;
         let Some(name) = self.take(word) else { return Err(self.error("expected a field or a kind of row")) };
@@ -256,6 +300,45 @@ impl<'a> Parse<'a> {
             return Err(self.error(unknown(name)));
         };
         self.comparison(field)
+    }
+
+    /// A word in Snooper's way; `None`, and nothing taken, where the next is none.
+    fn snooper(&mut self) -> Option<Expr> {
+        let before = self.rest;
+        let found = self.snooper_word();
+        if found.is_none() {
+            self.rest = before;
+        }
+        found
+    }
+
+    fn snooper_word(&mut self) -> Option<Expr> {
+        self.skip_blanks();
+        if self.rest.starts_with(['"', '\'']) {
+            return self.take(literal).map(|text| Expr::Text(text.to_lowercase()));
+        }
+        let word = self.take(word)?;
+        if let Ok(number) = word.parse::<u32>() {
+            let status = find("status").filter(|_| (100..700).contains(&number));
+            let literal = Literal { text: word.to_owned(), number: Some(f64::from(number)), time: None };
+            return Some(match status {
+                Some(field) => Expr::Compare(field.value, Operator::Equal, literal),
+                None => Expr::Text(word.to_owned()),
+            });
+        }
+        let (name, value) = word.split_once(':')?;
+        // The value may stand in quotes behind the colon.
+        let value = if value.is_empty() { self.take(literal)? } else { value };
+        let name = name.to_lowercase();
+        if name == "text" {
+            return Some(Expr::Text(value.to_lowercase()));
+        }
+        let (_, field) = SNOOPER.iter().find(|(known, _)| *known == name)?;
+        if name == "direction" && value.eq_ignore_ascii_case("none") {
+            return Some(Expr::Not(Box::new(Expr::Kind("sip"))));
+        }
+        let literal = Literal { text: value.to_lowercase(), number: None, time: None };
+        Some(Expr::Compare(find(field)?.value, Operator::Contains, literal))
     }
 
     fn comparison(&mut self, field: &Field) -> Result<Expr, FilterError> {
@@ -285,7 +368,9 @@ fn unknown(name: &str) -> String {
     let near = FIELDS.iter().map(|field| field.name).find(|known| known.contains(name) || name.contains(known));
     match near {
         Some(near) => format!("no field or kind is called `{name}`; did you mean `{near}`?"),
-        None => format!("no field or kind is called `{name}`; `lynccap explain fields` lists them"),
+        None => format!(
+            "no field or kind is called `{name}`; `lynccap explain fields` lists them; to look for text, put it in quotes"
+        ),
     }
 }
 
@@ -332,6 +417,13 @@ mod tests {
         check("dns_name == 'sip.ex.test'", true);
         check("!(dns)||dns_type==A", true);
         check("dns_name == \"\"", false);
+        check("\"NXDOMAIN\"", true);
+        check("text:nxdomain", true);
+        check("dns \"nxdomain\"", true);
+        check("dns direction:none", true);
+        check("direction:in", false);
+        check("dns 403", false);
+        check("dns from:alice", false);
         check("time >= 1970-01-01T00:00:01Z and time < \"1970-01-01T00:00:02Z\"", true);
     }
 
