@@ -457,6 +457,7 @@ pub fn row_style(row: &Row) -> Style {
         | Message::Tcp(_)
         | Message::TlsSession(_)
         | Message::Payload(_)
+        | Message::Ciphertext(_)
         | Message::Kerberos(_)
         | Message::Dhcp(_) => NEUTRAL,
     }

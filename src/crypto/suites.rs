@@ -116,13 +116,18 @@ impl Suite {
     }
 
     /// Bytes that a record of four bytes of plaintext has, where that is certain: a SIP keep-alive.
-    pub const fn keep_alive_length(&self, version: TlsVersion) -> Option<usize> {
+    pub fn keep_alive_length(&self, version: TlsVersion) -> Option<usize> {
+        self.overhead(version).map(|overhead| 4 + overhead)
+    }
+
+    /// Bytes of a record besides its plaintext, where padding does not make it one of many.
+    const fn overhead(&self, version: TlsVersion) -> Option<usize> {
         let tls13 = version.0 >= TlsVersion::TLS13.0;
         let tag = match self.bulk {
             Bulk::AesGcm(_) | Bulk::ChaCha20Poly1305 => 16,
             Bulk::AesCcm(_, tag) => tag,
             Bulk::Rc4 | Bulk::Null => self.hash.length(),
-            Bulk::Cbc(_) => return None, // padding makes it one of many
+            Bulk::Cbc(_) => return None,
         };
         // TLS 1.3 adds the content type; AES before it sends half of its nonce.
         let more = match (tls13, self.bulk) {
@@ -130,7 +135,21 @@ impl Suite {
             (false, Bulk::AesGcm(_) | Bulk::AesCcm(..)) => 8,
             (false, _) => 0,
         };
-        Some(4 + more + tag)
+        Some(more + tag)
+    }
+
+    /// How many bytes of plaintext a record of that length holds, at least and at most. Block ciphers are taken to
+    /// pad to the next block, as every common stack does (RFC 5246 §6.2.3.2 allows more).
+    pub fn plaintext_length(&self, version: TlsVersion, length: usize) -> (usize, usize) {
+        if let Some(overhead) = self.overhead(version) {
+            let plain = length.saturating_sub(overhead);
+            return (plain, plain);
+        }
+        let Bulk::Cbc(block) = self.bulk else { return (0, length) };
+        // TLS 1.1 and 1.2 send the vector before the blocks (RFC 4346 §6.2.3.2).
+        let vector = if version.0 > TlsVersion::TLS10.0 { block.length() } else { 0 };
+        let most = length.saturating_sub(vector + self.hash.length() + 1);
+        (most.saturating_sub(block.length() - 1), most)
     }
 }
 

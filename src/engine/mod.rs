@@ -4,6 +4,7 @@
 //! [`Engine::next_row`] hands out finished rows, [`Engine::finish`] ends. Opens nothing, prints nothing,
 //! reads no clock.
 
+pub mod join;
 pub mod lane;
 pub mod sieve;
 

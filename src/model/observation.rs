@@ -56,6 +56,8 @@ pub enum Message {
     Dhcp(Box<DhcpMessage>),
     /// Bytes of a followed conversation. No row.
     Payload(Payload),
+    /// A record of application data that stays closed, where records are measured. No row.
+    Ciphertext(Ciphertext),
     /// Bytes that the capture does not have.
     Lost(Loss),
     /// Bytes that are not what they should be.
@@ -69,6 +71,15 @@ pub struct Payload {
     pub bytes: Vec<u8>,
     /// Whether they were decrypted; otherwise they are as on the wire.
     pub decrypted: bool,
+}
+
+/// A closed record: how many bytes of plaintext it may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ciphertext {
+    /// At least.
+    pub least: u32,
+    /// At most; the same where the suite does not pad.
+    pub most: u32,
 }
 
 /// A step in the life of a TCP connection.

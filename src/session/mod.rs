@@ -54,6 +54,8 @@ pub struct Output<'a> {
     pub ignore: bool,
     /// The bytes of this flow are asked for.
     pub followed: bool,
+    /// The sizes of records that stay closed are asked for.
+    pub measured: bool,
 }
 
 impl Output<'_> {
@@ -149,6 +151,7 @@ pub struct Sessions {
     resumptions: Resumptions,
     phones: Recent<u32, ()>,
     followed: Option<FlowKey>,
+    measured: bool,
     held: usize,
 }
 
@@ -157,7 +160,12 @@ impl Sessions {
     pub fn new(ports: Ports, limits: Limits, followed: Option<FlowKey>) -> Self {
         let resumptions = Resumptions::new(limits.remembered);
         let phones = Recent::new(limits.remembered);
-        Self { places: Vec::new(), ports, limits, resumptions, phones, followed, held: 0 }
+        Self { places: Vec::new(), ports, limits, resumptions, phones, followed, measured: false, held: 0 }
+    }
+
+    /// From now on the sizes of records that stay closed are told.
+    pub const fn measure(&mut self) {
+        self.measured = true;
     }
 
     /// Takes an event of a flow.
@@ -180,6 +188,7 @@ impl Sessions {
             keep: wanted,
             ignore: false,
             followed: self.followed == Some(flow),
+            measured: self.measured,
         };
         if matches!(change, Change::Forget) {
             let Some(mut session) = place.take() else { return };

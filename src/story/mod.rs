@@ -132,6 +132,7 @@ impl Story {
         let message = match message {
             Message::Payload(payload) => return self.payloads.push((at, direction, payload)),
             Message::TlsSession(session) => return self.tls_session(flow, *session),
+            Message::Ciphertext(_) => return,
             message => message,
         };
         let input = (self.inputs.len() > 1).then(|| self.inputs.get(usize::from(at.input.0)).cloned()).flatten();
@@ -230,6 +231,7 @@ impl Story {
             | Message::Tls(_)
             | Message::TlsSession(_)
             | Message::Payload(_)
+            | Message::Ciphertext(_)
             | Message::Lost(_)
             | Message::Defect(_) => {}
         }

@@ -119,7 +119,7 @@ impl Row {
             Message::Http(_) => "http",
             Message::Kerberos(_) => "kerberos",
             Message::Dhcp(_) => "dhcp",
-            Message::Payload(_) => "payload",
+            Message::Payload(_) | Message::Ciphertext(_) => "payload",
             Message::Lost(_) => "loss",
             Message::Defect(_) => "defect",
         }

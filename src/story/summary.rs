@@ -35,7 +35,7 @@ pub fn summary(row: &Row) -> String {
         Message::Http(message) => http(message, &mut text),
         Message::Kerberos(message) => kerberos(message, &mut text),
         Message::Dhcp(message) => dhcp(message, &mut text),
-        Message::TlsSession(_) | Message::Payload(_) => {}
+        Message::TlsSession(_) | Message::Payload(_) | Message::Ciphertext(_) => {}
         Message::Lost(loss) => lost(loss, row.direction, &mut text),
         Message::Defect(defect) => {
             let _ = write!(text, "{}: {} (at byte {})", defect.layer, defect.what, defect.offset);

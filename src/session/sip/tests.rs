@@ -124,6 +124,7 @@ impl Bench {
             keep: true,
             ignore: false,
             followed: false,
+            measured: false,
         };
         job(&mut self.stream, self.at, &mut out);
     }

@@ -19,7 +19,7 @@ use crate::model::tls::{
     CipherSuite, ClientHello, KeySource, NotOpened, SecretLabel, ServerHello, TlsEvent, TlsSession, TlsVersion,
 };
 use crate::model::watch::is_watched;
-use crate::model::{At, Both, DecodeAs, Defect, Direction, Loss, LossCause, Message};
+use crate::model::{At, Both, Ciphertext, DecodeAs, Defect, Direction, Loss, LossCause, Message};
 use crate::session::content::Content;
 use crate::session::held::{self, Held};
 use crate::session::{Decoder, Output, Probe};
@@ -247,6 +247,7 @@ impl Tls {
         match header.kind {
             content::APPLICATION_DATA => {
                 self.count_data(direction, header.length);
+                self.measure(direction, span, header.length, out);
                 let keep_alive =
                     Suite::of(self.shown.suite()).and_then(|suite| suite.keep_alive_length(self.shown.version()));
                 self.session.keep_alives += u64::from(keep_alive == Some(header.length));
@@ -258,6 +259,14 @@ impl Tls {
             _ => self.half(direction).finished = true,
         }
         self.settle(span, out);
+    }
+
+    /// Tells the size of a record that stays closed, where that is asked for.
+    fn measure(&self, direction: Direction, span: Span, length: usize, out: &mut Output<'_>) {
+        let Some(suite) = Suite::of(self.shown.suite()).filter(|_| out.measured) else { return };
+        let (least, most) = suite.plaintext_length(self.shown.version(), length);
+        let clamp = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
+        out.tell(span, direction, Message::Ciphertext(Ciphertext { least: clamp(least), most: clamp(most) }));
     }
 
     /// Application data before any handshake was seen, or early data.
