@@ -47,6 +47,11 @@ fn path(file: &str) -> String {
     capture(file).path.to_str().unwrap().to_owned()
 }
 
+/// The key log beside a capture.
+fn keys_of(name: &str) -> String {
+    common::folder().join(format!("{name}.keys")).to_str().unwrap().to_owned()
+}
+
 fn bytes(file: &str) -> Vec<u8> {
     capture(file).bytes()
 }
@@ -693,4 +698,73 @@ fn times_are_shown_as_asked() {
     let exported =
         program().args(["analyze", &discovery, "-t", "local", "--jsonl", "-"]).env("TZ", "America/New_York").output();
     assert!(stdout(&exported.unwrap()).contains("2026-11-23T07:45:04.115837"), "exports carry UTC");
+}
+
+#[test]
+fn words_of_snooper_pick_rows() {
+    let login = path(LOGIN);
+    let all = rows(&jsonl_of(&[&login]));
+    let cases: [(&str, fn(&Json) -> bool); 4] = [
+        ("from:alice direction:in 401", |row| {
+            row["status"] == 401
+                && row["direction"] == "in"
+                && row["from"].as_str().is_some_and(|from| from.contains("alice"))
+        }),
+        ("method:REGISTER", |row| row["method"] == "REGISTER"),
+        ("direction:none", |row| row["kind"] != "sip"),
+        ("sip 404", |row| row["status"] == 404),
+    ];
+    for (filter, passes) in cases {
+        let picked = rows(&jsonl_of(&[&login, "-Y", filter]));
+        let expected: Vec<_> = all.iter().filter(|row| passes(row)).cloned().collect();
+        assert!(!picked.is_empty(), "{filter} picks nothing");
+        assert_eq!(picked, expected, "{filter}");
+    }
+    let text = rows(&jsonl_of(&[&login, "-Y", "\"vnd-microsoft-roaming-contacts\""]));
+    assert!(text.iter().any(|row| row["event"].as_str().is_some_and(|event| event.contains("roaming-contacts"))));
+}
+
+#[test]
+fn a_match_brings_its_dialog() {
+    let login = path(LOGIN);
+    let all = rows(&jsonl_of(&[&login]));
+    let refused = all.iter().find(|row| row["status"] == 404).unwrap();
+    let expected: Vec<_> = all.iter().filter(|row| row["call_id"] == refused["call_id"]).cloned().collect();
+    assert!(expected.len() > 1);
+    assert_eq!(rows(&jsonl_of(&[&login, "-Y", "404", "--dialog"])), expected);
+    check(&["analyze", &login, "--dialog"], 2, &["--filter"]);
+    check(&["analyze", "-", "-Y", "404", "--dialog"], 2, &["twice"]);
+}
+
+#[test]
+fn errors_are_shown_with_what_they_mean() {
+    let capture = path("f2-forbidden-403.pcapng");
+    let keys = keys_of("f2-forbidden-403");
+    let shown = stdout(&check(&["analyze", &capture, "-k", &keys, "--errors"], 0, &[]));
+    for part in ["403 Forbidden", "ms-diagnostics 4003", "finding: sip-rejected"] {
+        assert!(shown.contains(part), "{part} is not shown");
+    }
+    let timeline: Vec<&str> = shown.lines().take_while(|line| !line.starts_with("Capture")).collect();
+    for normal in ["NXDOMAIN", "401 Unauthorized", "200 OK"] {
+        assert!(!timeline.iter().any(|line| line.contains(normal)), "{normal} is no failure");
+    }
+    let healthy = rows(&jsonl_of(&[&path("login.pcapng"), "-k", &keys_of("login"), "--errors"]));
+    assert!(healthy.iter().all(|row| row["kind"] == "dns"), "only the look-ups of the first, failed sign-in");
+}
+
+#[test]
+fn a_ladder_shows_one_sign_in_or_one_call_id() {
+    let (login, keys) = (path("login.pcapng"), keys_of("login"));
+    let ladder = |more: &[&str]| stdout(&check(&[&["ladder", &login, "-k", &keys], more].concat(), 0, &[]));
+    let second = ladder(&["--login", "2"]);
+    let head = second.lines().next().unwrap();
+    assert!(head.contains("10.77.0.21") && head.contains("pool01.ucsandbox.example"), "{head}");
+    assert!(second.lines().any(|line| line.contains("REGISTER sip:ucsandbox.example (CSeq 4)") && line.contains('▶')));
+    assert!(second.lines().any(|line| line.contains("200 OK (CSeq 4 REGISTER)") && line.contains('◀')));
+    let all = rows(&jsonl_of(&[&login, "-k", &keys]));
+    let call_id = all.iter().find(|row| row["method"] == "REGISTER").unwrap()["call_id"].as_str().unwrap();
+    let of_call = all.iter().filter(|row| row["call_id"] == call_id).count();
+    assert_eq!(ladder(&["--call-id", &call_id[..8]]).lines().count(), of_call + 1);
+    check(&["ladder", &login, "-k", &keys, "--login", "99"], 2, &["no sign-in 99"]);
+    check(&["ladder", &login, "--call-id", "nothing"], 2, &["nothing"]);
 }
