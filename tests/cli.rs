@@ -768,3 +768,39 @@ fn a_ladder_shows_one_sign_in_or_one_call_id() {
     check(&["ladder", &login, "-k", &keys, "--login", "99"], 2, &["no sign-in 99"]);
     check(&["ladder", &login, "--call-id", "nothing"], 2, &["nothing"]);
 }
+
+/// The example of the README: the beginning and the sign-in of the real output, long lines cut.
+fn readme_example() -> String {
+    let output = common::run_in(
+        Path::new(env!("CARGO_MANIFEST_DIR")),
+        &["analyze", "captures/login.pcapng", "-k", "captures/login.keys", "--color", "never", "--no-progress"],
+    );
+    let real = stdout(&output);
+    let lines: Vec<&str> = real.lines().collect();
+    let place = |start: &str| lines.iter().position(|line| line.starts_with(start)).unwrap();
+    let (connected, summary) = (place("   15 "), place("Capture"));
+    let parts = [&lines[..7], &["  …"], &lines[connected..connected + 13], &["  …"], &lines[summary..]];
+    let cut = |line: &str| match line.char_indices().nth(124) {
+        Some((end, _)) => format!("{}…", line[..end].trim_end()),
+        None => line.trim_end().to_owned(),
+    };
+    let shown: Vec<String> = parts.concat().into_iter().map(cut).collect();
+    format!(
+        "```text\n$ lynccap analyze captures/login.pcapng -k captures/login.keys\n{}\n```",
+        shown.join("\n").trim_end()
+    )
+}
+
+#[test]
+fn the_readme_shows_real_output() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = std::fs::read_to_string(&path).unwrap().replace("\r\n", "\n");
+    let example = readme_example();
+    let start = readme.find("```text\n$ lynccap analyze").expect("the README has an example");
+    let end = start + readme[start..].find("\n```").unwrap() + 4;
+    if std::env::var_os("LYNCCAP_BLESS").is_some() {
+        std::fs::write(&path, [&readme[..start], &example, &readme[end..]].concat()).unwrap();
+        return;
+    }
+    assert_eq!(&readme[start..end], example, "LYNCCAP_BLESS=1 writes it anew");
+}

@@ -350,7 +350,11 @@ pub fn color_choice(color: Color) -> ColorChoice {
 
 /// Who, from where, to which server.
 fn head(login: &Login) -> String {
-    let user = login.user.as_deref().unwrap_or("an unknown user");
+    let user = match (&login.user, login.domain()) {
+        (Some(user), _) => user.clone(),
+        (None, Some(domain)) => format!("a user of {domain}"),
+        (None, None) => "a user".to_owned(),
+    };
     let server = login.connection().map_or_else(String::new, |connection| {
         let by = connection.service().map(|service| format!(" by {service}")).unwrap_or_default();
         format!(" to {}{by}", connection.server())
@@ -358,8 +362,12 @@ fn head(login: &Login) -> String {
     let scheme = login.scheme().map(|scheme| format!(", {scheme}")).unwrap_or_default();
     let agent = login.endpoint.user_agent.as_ref().map(|agent| format!(", {agent}")).unwrap_or_default();
     let (location, evidence) = login.location();
-    let evidence = if evidence.is_empty() { String::new() } else { format!(" ({evidence})") };
-    format!("{user} from {}{server}{scheme}{agent}, {location}{evidence}", login.client)
+    let place = match (location, evidence.is_empty()) {
+        ("unknown", _) => String::new(),
+        (_, true) => format!(", {location}"),
+        (_, false) => format!(", {location} ({evidence})"),
+    };
+    format!("{user} from {}{server}{scheme}{agent}{place}", login.client)
 }
 
 /// How it ended, and how long that took.
