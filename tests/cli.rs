@@ -58,7 +58,12 @@ fn bytes(file: &str) -> Vec<u8> {
 
 fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lynccap"));
-    command.env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE").env_remove("CLICOLOR").env("TZ", "UTC");
+    command
+        .env_remove("NO_COLOR")
+        .env_remove("CLICOLOR_FORCE")
+        .env_remove("CLICOLOR")
+        .env_remove("COLUMNS")
+        .env("TZ", "UTC");
     command.stdin(Stdio::null());
     command
 }
@@ -769,26 +774,27 @@ fn a_ladder_shows_one_sign_in_or_one_call_id() {
     check(&["ladder", &login, "--call-id", "nothing"], 2, &["nothing"]);
 }
 
-/// The example of the README: the beginning and the sign-in of the real output, long lines cut.
+/// The example of the README: the beginning and the sign-ins of the real output on 132 columns.
 fn readme_example() -> String {
-    let output = common::run_in(
-        Path::new(env!("CARGO_MANIFEST_DIR")),
-        &["analyze", "captures/login.pcapng", "-k", "captures/login.keys", "--color", "never", "--no-progress"],
-    );
+    let mut command = program();
+    command.args([
+        "analyze",
+        "captures/login.pcapng",
+        "-k",
+        "captures/login.keys",
+        "--color",
+        "never",
+        "--no-progress",
+    ]);
+    let output = command.env("COLUMNS", "132").current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
     let real = stdout(&output);
     let lines: Vec<&str> = real.lines().collect();
     let place = |start: &str| lines.iter().position(|line| line.starts_with(start)).unwrap();
     let (connected, summary) = (place("   15 "), place("Capture"));
     let parts = [&lines[..7], &["  …"], &lines[connected..connected + 13], &["  …"], &lines[summary..]];
-    let cut = |line: &str| match line.char_indices().nth(124) {
-        Some((end, _)) => format!("{}…", line[..end].trim_end()),
-        None => line.trim_end().to_owned(),
-    };
-    let shown: Vec<String> = parts.concat().into_iter().map(cut).collect();
-    format!(
-        "```text\n$ lynccap analyze captures/login.pcapng -k captures/login.keys\n{}\n```",
-        shown.join("\n").trim_end()
-    )
+    let shown: Vec<&str> = parts.concat().into_iter().map(str::trim_end).collect();
+    let command = "$ lynccap analyze captures/login.pcapng -k captures/login.keys";
+    format!("```text\n{command}\n{}\n```", shown.join("\n").trim_end())
 }
 
 #[test]

@@ -64,7 +64,7 @@ impl Screen {
     pub fn new(reading: &Reading) -> Self {
         let choice = color_choice(reading.color);
         let terminal = io::stdout().is_terminal();
-        let width = if terminal { terminal_width() } else { UNLIMITED };
+        let width = if terminal { terminal_width() } else { columns().unwrap_or(UNLIMITED) };
         let zone = if reading.time_format == TimeFormat::Local { TimeZone::system() } else { TimeZone::UTC };
         let out = BufWriter::with_capacity(32 << 10, AutoStream::new(io::stdout(), choice));
         Self { out, terminal, width, format: reading.time_format, zone, day: None, head: false }
@@ -334,9 +334,18 @@ impl Screen {
     }
 }
 
-/// Columns of the terminal; 120 where there is none.
+/// Narrowest output that is laid out; below that lines are longer than asked for.
+const NARROWEST: usize = 60;
+
+/// Columns of the terminal; where there is none, what the environment says, else 120.
 pub fn terminal_width() -> usize {
-    terminal_size::terminal_size().map_or(120, |(width, _)| usize::from(width.0)).max(60)
+    let terminal = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+    terminal.or_else(columns).unwrap_or(120).max(NARROWEST)
+}
+
+/// The columns that `COLUMNS` asks for, where output goes to no terminal.
+fn columns() -> Option<usize> {
+    std::env::var("COLUMNS").ok()?.parse().ok().filter(|&columns: &usize| columns >= NARROWEST)
 }
 
 /// Whether standard output gets colours.

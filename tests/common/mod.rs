@@ -124,7 +124,12 @@ impl Keys {
 /// Runs the program in a folder, away from the user's settings.
 pub fn run_in(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lynccap"));
-    command.env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE").env_remove("CLICOLOR").env("TZ", "UTC");
+    command
+        .env_remove("NO_COLOR")
+        .env_remove("CLICOLOR_FORCE")
+        .env_remove("CLICOLOR")
+        .env_remove("COLUMNS")
+        .env("TZ", "UTC");
     command.args(arguments).current_dir(folder).stdin(Stdio::null()).output().unwrap()
 }
 
