@@ -294,7 +294,7 @@ const OF_SIP: [&str; 9] =
 const OF_DNS: [&str; 4] = ["dns_id", "dns_response", "dns_name", "dns_type"];
 const CSV_COLUMNS: &str = "row,time,elapsed_s,delta_s,input,frame,direction,src_ip,src_port,dst_ip,dst_port,protocol,\
     summary,dns_name,dns_type,dns_rcode,dns_answers,rtt_ms,call_id,cseq,method,status,reason,from,to,event,\
-    content_type,body_bytes,response_ms,url,sni,tls_version,cipher_suite,alert,flow,login,step,findings";
+    content_type,body_bytes,response_ms,url,sni,tls_version,cipher_suite,alert,flow,login,step,findings,source,log_line";
 
 /// The cells of CSV.
 fn cells(csv: &[u8], delimiter: u8) -> Vec<Vec<String>> {

@@ -90,6 +90,9 @@ const COLUMNS: [(&str, &str); 37] = [
     ("step", "step"),
 ];
 
+/// Columns that came later, behind the others.
+const AFTER: [(&str, &str); 3] = [("findings", "findings"), ("source", "source"), ("log_line", "log_line")];
+
 struct Csv {
     out: Writer<Box<dyn Write>>,
     columns: Vec<Column>,
@@ -108,7 +111,7 @@ impl Csv {
             .terminator(Terminator::CRLF)
             .buffer_capacity(64 << 10)
             .from_writer(out);
-        let columns = COLUMNS.iter().chain(&[("findings", "findings")]);
+        let columns = COLUMNS.iter().chain(&AFTER);
         let columns: Vec<_> = columns
             .map(|&(name, field)| Column {
                 name,
@@ -206,7 +209,7 @@ fn visible(char: char) -> char {
 
 /// Names of the columns, in order.
 pub fn columns() -> Vec<Cow<'static, str>> {
-    COLUMNS.iter().map(|&(name, _)| name.into()).chain(["findings".into()]).collect()
+    COLUMNS.iter().map(|&(name, _)| name.into()).chain(AFTER.map(|(name, _)| name.into())).collect()
 }
 
 #[cfg(test)]
@@ -246,7 +249,7 @@ mod tests {
     fn columns_are_those_of_the_contract() {
         let expected = "row,time,elapsed_s,delta_s,input,frame,direction,src_ip,src_port,dst_ip,dst_port,protocol,summary,\
             dns_name,dns_type,dns_rcode,dns_answers,rtt_ms,call_id,cseq,method,status,reason,from,to,event,content_type,\
-            body_bytes,response_ms,url,sni,tls_version,cipher_suite,alert,flow,login,step,findings";
+            body_bytes,response_ms,url,sni,tls_version,cipher_suite,alert,flow,login,step,findings,source,log_line";
         assert_eq!(columns().join(","), expected);
     }
 }

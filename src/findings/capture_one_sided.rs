@@ -33,5 +33,5 @@ fn is_one_sided(flow: &FlowReport) -> bool {
         Some(event) => matches!(event, TcpEvent::Open { answer_time: None, .. }),
         None => flow.sip[0] > 0,
     };
-    flow.key.transport == TransportKind::Tcp && one_way && handshake
+    flow.key.transport == TransportKind::Tcp && one_way && handshake && !flow.first.input.is_log()
 }

@@ -18,6 +18,8 @@ fn check(rule: &'static Rule, report: &Report) -> Vec<Finding> {
     let late: Vec<_> = report
         .flows
         .iter()
+        // A trace log has messages only.
+        .filter(|flow| !flow.first.input.is_log())
         .filter(|flow| flow.key.transport == TransportKind::Tcp && flow.opened.is_none() && flow.sip != [0, 0])
         .collect();
     let Some(first) = late.first() else { return Vec::new() };

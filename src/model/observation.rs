@@ -4,6 +4,7 @@ use crate::model::defect::{Defect, Loss};
 use crate::model::dns::DnsMessage;
 use crate::model::flow::{Direction, FlowKey};
 use crate::model::http::HttpMessage;
+use crate::model::log::LogEvent;
 use crate::model::packet::At;
 use crate::model::sip::SipMessage;
 use crate::model::time::Span;
@@ -48,6 +49,8 @@ pub enum Message {
     TlsSession(Box<TlsSession>),
     /// An HTTP message.
     Http(Box<HttpMessage>),
+    /// What a trace log says besides SIP messages.
+    Log(Box<LogEvent>),
     /// Bytes of a followed conversation. No row.
     Payload(Payload),
     /// Bytes that the capture does not have.

@@ -23,7 +23,7 @@ use crate::story::fields::{FIELDS, Field, Value, find};
 use crate::story::row::Row;
 
 /// Kinds of rows that a filter may name.
-pub const KINDS: [&str; 8] = ["dns", "tcp", "icmp", "tls", "sip", "http", "loss", "defect"];
+pub const KINDS: [&str; 9] = ["dns", "tcp", "icmp", "tls", "sip", "http", "log", "loss", "defect"];
 
 /// Deepest nesting of parentheses and `not`.
 const DEEPEST: usize = 64;

@@ -117,6 +117,7 @@ impl Row {
             Message::Sip(_) => "sip",
             Message::Tls(_) | Message::TlsSession(_) => "tls",
             Message::Http(_) => "http",
+            Message::Log(_) => "log",
             Message::Payload(_) => "payload",
             Message::Lost(_) => "loss",
             Message::Defect(_) => "defect",
@@ -130,6 +131,7 @@ impl Row {
             Message::Dns(message) => message.weight(),
             Message::Http(message) => message.weight(),
             Message::Tls(event) => event.weight(),
+            Message::Log(event) => event.weight(),
             _ => 0,
         };
         size_of::<Self>() + message
