@@ -1,8 +1,8 @@
 //! What stands between `$$begin_record` and `$$end_record` in a server's log: fields, or fields and a SIP message.
 
-use memchr::memchr;
+use memchr::{memchr, memmem};
 
-use crate::logs::message::{crlf, message};
+use crate::logs::message::message;
 use crate::model::sip::SipMessage;
 use crate::wire::fields::split_field;
 
@@ -87,9 +87,10 @@ impl Block<'_> {
     /// The message; `None` where it has no start line that is one.
     pub fn message(&self, ended: bool) -> Option<SipMessage> {
         let start_line = self.start_line?;
-        let mut head = [start_line, b"\r\n", &crlf(self.head)].concat();
+        let end: &[u8] = if memmem::find(self.head, b"\r\n").is_some() { b"\r\n" } else { b"\n" };
+        let mut head = [start_line, end, self.head].concat();
         let Some(body) = self.body else { return message(&head, None, false) };
-        head.extend_from_slice(b"\r\n");
+        head.extend_from_slice(end);
         let build = |body: &[u8]| message(&[&head, body].concat(), None, ended);
         let body = body.strip_prefix(b" ").unwrap_or(body);
         if matches!(body.trim_ascii(), b"" | b"-") {

@@ -87,20 +87,34 @@ impl Logs {
 
     /// The time of the next observation; `None` at the end.
     pub fn due(&mut self) -> Option<Timestamp> {
-        self.begin_due();
-        self.active.iter().map(|active| active.due).min()
+        let index = self.settle()?;
+        self.active.get(index).map(|active| active.due)
+    }
+
+    /// Which log has the next record that is new. Of records of one time that of the file that began first comes
+    /// first.
+    fn settle(&mut self) -> Option<usize> {
+        loop {
+            self.begin_due();
+            let (index, active) = self.active.iter().enumerate().min_by_key(|(_, active)| active.due)?;
+            if active.record.as_ref().is_none_or(|record| self.seen.peek(&record.hash).is_none()) {
+                return Some(index);
+            }
+            self.stats.count(Counter::LogRepeated);
+            self.step(index);
+        }
     }
 
     /// The next observation, which gets the number `packet` among all.
     pub fn advance(&mut self, packet: PacketNo) -> Option<Observation> {
-        self.begin_due();
-        let (index, _) = self.active.iter().enumerate().min_by_key(|(_, active)| (active.due, active.parts.first()))?;
+        let index = self.settle()?;
         let active = self.active.get_mut(index)?;
         let record = *active.record.take()?;
         let (input, offset) = active.parts.get(record.part).copied().unwrap_or_default();
         let time = instant(&self.zone, active.format, record.time, offset);
         let at = At { time, packet, frame: FrameNo(record.line), input };
         active.last = Some(at);
+        self.seen.insert(record.hash, ());
         let (flow, direction) = self.conversations.place(&record, active.format == Format::Client, packet);
         let message = match record.what {
             What::Sip(_, message) => Message::Sip(message),
@@ -114,8 +128,11 @@ impl Logs {
     fn begin_due(&mut self) {
         loop {
             let earliest = self.active.iter().map(|active| active.due).min();
-            let begins = self.waiting.front().map(|input| self.begins(input));
-            if begins.is_none_or(|begins| earliest.is_some_and(|earliest| earliest < begins)) {
+            let Some((begins, inside)) = self.waiting.front().map(|input| (self.begins(input), input.beginning.inside)) else {
+                return;
+            };
+            // One that begins within a record waits for another that may end within it.
+            if earliest.is_some_and(|earliest| earliest < begins || inside && earliest == begins) {
                 return;
             }
             let Some(input) = self.waiting.pop_front() else { return };
@@ -131,16 +148,12 @@ impl Logs {
         instant(&self.zone, input.beginning.format, input.beginning.time.unwrap_or_default(), input.offset)
     }
 
-    /// Moves a log on to its next record that is new; takes it away where there is none.
+    /// Moves a log on to its next record; takes it away where there is none.
     fn step(&mut self, index: usize) {
         loop {
             let Some(active) = self.active.get_mut(index) else { return };
             match active.log.advance() {
                 Ok(Next::Record(record)) => {
-                    if self.seen.insert(record.hash, ()).is_some() {
-                        self.stats.count(Counter::LogRepeated);
-                        continue;
-                    }
                     let offset = active.parts.get(record.part).copied().unwrap_or_default().1;
                     active.due = active.due.max(instant(&self.zone, active.format, record.time, offset));
                     active.record = Some(record);

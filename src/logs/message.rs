@@ -35,18 +35,19 @@ pub fn message(text: &[u8], count: Option<usize>, ended: bool) -> Option<SipMess
         let what = format!("Content-Length is {claimed}, the log has {body} bytes of body");
         head.defects.push(Defect::new("log", head_end, what));
     }
-    let complete = claimed <= body && (ended || fits || by_length().is_some());
+    let is_short = !fits && count.is_some_and(|count| raw.len() < count);
+    let complete = claimed <= body && !is_short && (ended || fits || by_length().is_some());
     let carrier = carrier(&raw, &head);
     Some(sip::message(raw.as_ref().into(), head_end, head, carrier, complete))
 }
 
-/// What was written, and what it may have been where the ends of lines were changed: a body may have had its own
-/// where the head had CRLF, as it must. The last form is the one to take where none fits.
+/// What was written, and where a head lost its CRLF, what it may have been: a body may have had ends of lines of its
+/// own. The last form is the one to take where none fits.
 fn forms(text: &[u8]) -> SmallVec<[Cow<'_, [u8]>; 3]> {
     let mut forms = SmallVec::new();
     forms.push(Cow::Borrowed(text));
-    if !memchr_iter(b'\n', text).all(|at| at > 0 && text.get(at - 1) == Some(&b'\r')) {
-        let (head, body) = text.split_at(sip::find_head_end(text, 0).unwrap_or(text.len()));
+    let (head, body) = text.split_at(sip::find_head_end(text, 0).unwrap_or(text.len()));
+    if !memchr_iter(b'\n', head).all(|at| at > 0 && head.get(at - 1) == Some(&b'\r')) {
         forms.push(Cow::Owned([&crlf(head), body].concat()));
         forms.push(Cow::Owned(crlf(text)));
     }
@@ -54,7 +55,7 @@ fn forms(text: &[u8]) -> SmallVec<[Cow<'_, [u8]>; 3]> {
 }
 
 /// The text with CRLF at the ends of its lines.
-pub fn crlf(text: &[u8]) -> Vec<u8> {
+fn crlf(text: &[u8]) -> Vec<u8> {
     let mut whole = Vec::with_capacity(text.len() + text.len() / 16);
     let mut from = 0;
     for at in memchr_iter(b'\n', text) {
@@ -147,7 +148,8 @@ mod tests {
         check(&format!("{REGISTER}\r\n"), None, REGISTER, true, 0);
         check(&format!("{}\n", REGISTER.replace("\r\n", "\n")), count, REGISTER, true, 0);
         check(REGISTER.trim_end(), count, REGISTER, true, 0);
-        check(&format!("{REGISTER}\r\n"), Some(999), REGISTER, true, 1);
+        check(&format!("{REGISTER}\r\n"), Some(999), REGISTER, false, 1);
+        check(&format!("{REGISTER}\r\n"), Some(9), REGISTER, true, 1);
         // A body with line ends of its own, in a file with CRLF and in one with LF.
         check(&format!("{BODY}\r\n"), Some(BODY.len()), BODY, true, 0);
         let (head, body) = BODY.split_at(BODY.find("<a>").unwrap());
