@@ -16,7 +16,7 @@
 //! | [`wire`] | bytes → views, no state; the only home of the format parsers | model |
 //! | [`flow`] | frames → ordered stream events: fragments, TCP assembly, the flow table | model, wire |
 //! | [`session`] | stream events → observations; its `PROBES` decide by content | model, wire |
-//! | [`logs`] | trace logs → observations: uccapilog, OCSLogger and CLS text | model, wire |
+//! | [`logs`] | trace logs → observations: `.uccapilog`, text of `OCSLogger` and CLS | model, wire |
 //! | [`story`] | observations → rows and the report: names, transactions, order | model, wire |
 //! | [`findings`] | report → findings: its `RULES` and one file a rule | model, story |
 //! | [`export`] | rows and report → bytes: its `EXPORTERS` and one file a format | model, story, findings |

@@ -150,7 +150,9 @@ impl Told {
         let raw = |row: &'_ Row| row.direction == Direction::Out;
         self.rows
             .iter()
-            .filter_map(|row| if let Message::Sip(message) = &row.message { Some((&*message.raw, raw(row))) } else { None })
+            .filter_map(
+                |row| if let Message::Sip(message) = &row.message { Some((&*message.raw, raw(row))) } else { None },
+            )
             .collect()
     }
 
@@ -231,7 +233,11 @@ fn check_messages(what: &str, told: &Told, messages: &[Logged]) {
     assert_eq!(found.len(), messages.len(), "{what}");
     for row in &told.rows {
         let Message::Sip(message) = &row.message else { continue };
-        assert!(message.complete && message.defects.iter().all(|defect| defect.layer != "log"), "{what}: {:?}", message.defects);
+        assert!(
+            message.complete && message.defects.iter().all(|defect| defect.layer != "log"),
+            "{what}: {:?}",
+            message.defects
+        );
     }
 }
 
@@ -282,10 +288,21 @@ fn the_sign_in_is_that_of_the_capture() {
                 input: InputNo::new(0, false),
             };
             let point = lynccap::model::PointNo(0);
-            engine.push(&lynccap::model::Packet { at, point, link: packet.link, wire_len: packet.wire_len, data: &packet.data });
+            engine.push(&lynccap::model::Packet {
+                at,
+                point,
+                link: packet.link,
+                wire_len: packet.wire_len,
+                data: &packet.data,
+            });
         }
         let decrypted = drain(engine);
-        let expected: Vec<_> = decrypted.logins.iter().map(|login| (login.user.clone(), steps(login))).filter(|(_, steps)| !steps.is_empty()).collect();
+        let expected: Vec<_> = decrypted
+            .logins
+            .iter()
+            .map(|login| (login.user.clone(), steps(login)))
+            .filter(|(_, steps)| !steps.is_empty())
+            .collect();
         for log in [client_log(&messages, PLAIN), server_log(&messages, true, "\r\n")] {
             let told = tell(&[&log]);
             let found: Vec<_> = told.logins.iter().map(|login| (login.user.clone(), steps(login))).collect();
@@ -337,7 +354,10 @@ fn a_log_that_is_cut_anywhere_gives_what_is_whole() {
             check_whole(&format!("{what}, its start"), &start, &messages, before.saturating_sub(1));
             check_whole(&format!("{what}, its end"), &end, &messages, after.saturating_sub(1));
             // A file of which next to nothing is left may not be recognised.
-            assert!(before + after + 1 >= messages.len() || share(cut) == 0 || share(log.len() - cut) == 0, "{what}: {before} and {after} messages");
+            assert!(
+                before + after + 1 >= messages.len() || share(cut) == 0 || share(log.len() - cut) == 0,
+                "{what}: {before} and {after} messages"
+            );
             assert!(before + after <= messages.len() + 1, "{what}: {before} and {after} messages");
         }
     }
@@ -382,7 +402,11 @@ fn a_body_may_quote_a_log() {
     messages.truncate(2);
     let quoted = client_log(&messages, PLAIN);
     let server = server_log(&messages, false, "\r\n");
-    for quoted in [&quoted, &server, &[&b"04/16/2031|03:17:30.168 1F68:C14 INFO  :: a line of another day\r\n"[..], &quoted].concat()] {
+    for quoted in [
+        &quoted,
+        &server,
+        &[&b"04/16/2031|03:17:30.168 1F68:C14 INFO  :: a line of another day\r\n"[..], &quoted].concat(),
+    ] {
         let head = format!(
             "MESSAGE sip:b@ex.test SIP/2.0\r\nVia: SIP/2.0/TLS 192.0.2.1\r\nFrom: <sip:a@ex.test>\r\nTo: <sip:b@ex.test>\r\n\
              Call-ID: 9\r\nCSeq: 1 MESSAGE\r\nContent-Length: {}\r\n\r\n",
@@ -405,7 +429,10 @@ fn a_wrong_count_and_a_missing_end_are_told() {
     let count = format!("{} bytes", messages[3].raw.len());
     let told = tell(&[log.replace(&count, "77 bytes").as_bytes()]);
     check_whole("a wrong count", &told, &messages, messages.len());
-    let defects = told.rows.iter().filter_map(|row| if let Message::Sip(message) = &row.message { Some(&message.defects) } else { None });
+    let defects = told
+        .rows
+        .iter()
+        .filter_map(|row| if let Message::Sip(message) = &row.message { Some(&message.defects) } else { None });
     assert!(defects.flatten().any(|defect| defect.layer == "log" && defect.what.contains("77 bytes")));
     // Without any line that ends a message.
     let without: String = log.split_inclusive("\r\n").filter(|line| !line.contains(":: End of")).collect();
@@ -433,9 +460,14 @@ fn connections_look_ups_and_failures_are_rows() {
         line(5, "ERROR", "Connect to 192.0.2.11:5061 failed: 10061"),
     ];
     let told = tell(&[log.concat().as_bytes()]);
-    let rows: Vec<_> = told.rows.iter().map(|row| (row.at.frame.0, common::text(row, &["summary", "row", "time", "elapsed", "log_text"]))).collect();
+    let rows: Vec<_> = told
+        .rows
+        .iter()
+        .map(|row| (row.at.frame.0, common::text(row, &["summary", "row", "time", "elapsed", "log_text"])))
+        .collect();
     let has = |line: u64, parts: &[&str]| {
-        let (_, text) = rows.iter().find(|(number, _)| *number == line).unwrap_or_else(|| panic!("no row of line {line}"));
+        let (_, text) =
+            rows.iter().find(|(number, _)| *number == line).unwrap_or_else(|| panic!("no row of line {line}"));
         for part in parts {
             assert!(text.contains(part), "line {line}: no {part} in {text}");
         }
@@ -443,12 +475,22 @@ fn connections_look_ups_and_failures_are_rows() {
     };
     assert_eq!(rows.len(), 5);
     assert_eq!((told.count(Counter::LogRecords), told.count(Counter::LogOther)), (6, 1));
-    has(2, &["kind=Text(\"log\")", "log_event=Text(\"dns\")", "_sipinternaltls._tcp.ex.test", "0x8007232b", "log_line=Int(2)"]);
+    has(
+        2,
+        &[
+            "kind=Text(\"log\")",
+            "log_event=Text(\"dns\")",
+            "_sipinternaltls._tcp.ex.test",
+            "0x8007232b",
+            "log_line=Int(2)",
+        ],
+    );
     has(3, &["log_event=Text(\"connected\")", "dst_ip=Text(\"192.0.2.10\")", "src_port=Int(20323)"]);
     has(4, &["log_event=Text(\"error\")", "SEC_E_UNTRUSTED_ROOT", "log_level=Text(\"error\")"]);
     has(5, &["log_event=Text(\"closed\")", "flow=Int(1)", "direction=Text(\"in\")"]);
     has(6, &["log_event=Text(\"failed\")", "WSAECONNREFUSED", "flow=Int(2)", "source=Text(\"log\")"]);
-    let findings: Vec<_> = told.logins.iter().flat_map(lynccap::findings::check_login).map(|finding| finding.rule.id).collect();
+    let findings: Vec<_> =
+        told.logins.iter().flat_map(lynccap::findings::check_login).map(|finding| finding.rule.id).collect();
     assert!(findings.contains(&"tcp-refused"), "{findings:?}");
 }
 
@@ -549,7 +591,11 @@ fn the_program_reads_logs() {
     assert!(shown.contains("signed in after") && shown.contains("log records"), "{shown}");
     let report = json(&scratch, "out.json");
     let steps = report["logins"][0]["steps"].as_array().unwrap();
-    assert!(steps.iter().all(|step| step["frames"].as_array().unwrap().is_empty() && !step["lines"].as_array().unwrap().is_empty()));
+    assert!(
+        steps
+            .iter()
+            .all(|step| step["frames"].as_array().unwrap().is_empty() && !step["lines"].as_array().unwrap().is_empty())
+    );
     for row in std::fs::read_to_string(scratch.file("out.jsonl")).unwrap().lines() {
         let row: Json = serde_json::from_str(row).unwrap();
         assert_eq!(row["source"], "log");

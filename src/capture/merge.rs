@@ -80,7 +80,12 @@ impl Inputs {
     /// # Errors
     /// Where one cannot be opened or is no capture.
     pub fn open(sources: Vec<Source>) -> Result<Self, OpenError> {
-        let begin = |(index, source)| Begun { source, reader: None, number: InputNo::new(index, false), offset: Span::default() };
+        let begin = |(index, source)| Begun {
+            source,
+            reader: None,
+            number: InputNo::new(index, false),
+            offset: Span::default(),
+        };
         Self::open_begun(sources.into_iter().enumerate().map(begin).collect(), Arc::default())
     }
 
@@ -176,7 +181,12 @@ impl Inputs {
         let active = self.active.get_mut(index)?;
         active.frame += 1;
         let record = active.file.record()?;
-        let at = At { time: record.time.after(active.offset), packet: packet_no, frame: FrameNo(active.frame), input: active.number };
+        let at = At {
+            time: record.time.after(active.offset),
+            packet: packet_no,
+            frame: FrameNo(active.frame),
+            input: active.number,
+        };
         active.last = Some(at);
         Some(Next::Packet(Packet {
             at,
@@ -228,7 +238,15 @@ impl Inputs {
                         PointNo(self.points - 1)
                     });
                     let due = file.time().map_or(input.begins, |time| time.after(input.offset));
-                    self.active.push(Active { file, number: input.number, offset: input.offset, point, frame: 0, due, last: None });
+                    self.active.push(Active {
+                        file,
+                        number: input.number,
+                        offset: input.offset,
+                        point,
+                        frame: 0,
+                        due,
+                        last: None,
+                    });
                 }
                 Err(error) => {
                     let damage = Damage::Read { offset: 0, error: std::io::Error::other(error) };

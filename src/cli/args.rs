@@ -36,8 +36,8 @@ pub enum Command {
 /// What is read, and how.
 #[derive(Debug, Args)]
 pub struct Reading {
-    /// Captures (pcap, pcapng) and trace logs (.uccapilog, OCSLogger and Centralized Logging text), also
-    /// compressed with gzip, zstd or lz4; `-` is standard input
+    /// Captures (pcap, pcapng) and trace logs (.uccapilog of clients, text of servers), also compressed with gzip,
+    /// zstd or lz4; `-` is standard input
     #[arg(required = true, value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
 

@@ -195,7 +195,8 @@ fn offsets(reading: &Reading) -> Result<Vec<Span>, Failure> {
     let mut offsets = vec![Span::default(); reading.inputs.len()];
     for (name, offset) in &reading.clock_offset {
         let places = reading.inputs.iter().zip(&mut offsets);
-        let mut named = places.filter(|(input, _)| *input == name || input.file_name() == Some(name.as_os_str())).peekable();
+        let mut named =
+            places.filter(|(input, _)| *input == name || input.file_name() == Some(name.as_os_str())).peekable();
         if named.peek().is_none() {
             return Err(Failure::Usage(format!("--clock-offset: no input is called `{}`", name.display())));
         }

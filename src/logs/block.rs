@@ -99,10 +99,10 @@ impl Block<'_> {
         // A body may begin on the next line, and may begin with an end of line.
         let first_line = body.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count().min(2);
         let on_next = body.strip_prefix(b"\r\n").or_else(|| body.strip_prefix(b"\n")).unwrap_or(body);
-        let built = build(on_next)?;
-        let fits = built.complete && built.defects.is_empty();
+        let message = build(on_next)?;
+        let fits = message.complete && message.defects.is_empty();
         let other = if fits || first_line == 0 { None } else { build(body) };
-        Some(other.filter(|other| other.complete).unwrap_or(built))
+        Some(other.filter(|other| other.complete).unwrap_or(message))
     }
 }
 

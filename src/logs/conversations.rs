@@ -41,13 +41,7 @@ pub struct Conversations {
 impl Conversations {
     /// None so far; remembers `most`.
     pub fn new(most: usize) -> Self {
-        Self {
-            open: Recent::new(most),
-            latest: Recent::new(most),
-            points: Recent::new(most),
-            machines: 0,
-            own: None,
-        }
+        Self { open: Recent::new(most), latest: Recent::new(most), points: Recent::new(most), machines: 0, own: None }
     }
 
     /// The conversation and direction of a record that is the packet `number` of all; `client` tells whose log it is.
@@ -87,7 +81,13 @@ impl Conversations {
         (Some(flow), direction)
     }
 
-    fn begin(&mut self, record: &Record, (key, local): (&Key, Option<SocketAddr>), client: bool, number: PacketNo) -> FlowKey {
+    fn begin(
+        &mut self,
+        record: &Record,
+        (key, local): (&Key, Option<SocketAddr>),
+        client: bool,
+        number: PacketNo,
+    ) -> FlowKey {
         let point = self.point(&key.machine);
         let message = if let What::Sip(_, message) = &record.what { Some(message) } else { None };
         let remote = match key.remote {

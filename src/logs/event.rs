@@ -48,7 +48,9 @@ impl Peer {
         if let Ok(ip) = host.trim_matches(['[', ']']).parse() {
             return Some(Self::Address(SocketAddr::new(ip, port)));
         }
-        let is_name = !host.is_empty() && host.len() <= 255 && host.chars().all(|char| char.is_alphanumeric() || "-._".contains(char));
+        let is_name = !host.is_empty()
+            && host.len() <= 255
+            && host.chars().all(|char| char.is_alphanumeric() || "-._".contains(char));
         is_name.then(|| Self::Name(host.to_ascii_lowercase().into(), port))
     }
 }
@@ -91,14 +93,20 @@ fn kind(text: &str) -> Option<LogKind> {
         return Some(LogKind::Dns);
     }
     if about_connections && has(&["closed", "disconnected", "terminated", "shut down", "was reset", "reset by"]) {
-        let by_other = has(&["by remote", "by the remote", "by peer", "by the peer", "by server", "by the server", "reset by"]);
+        let by_other =
+            has(&["by remote", "by the remote", "by peer", "by the peer", "by server", "by the server", "reset by"]);
         return Some(LogKind::Closed(if by_other { Direction::In } else { Direction::Out }));
     }
     if about_connections && failed {
         return Some(LogKind::Failed);
     }
-    if has(&["connected to", "connection established", "connection is established", "connect succeeded", "connection to"])
-        && has(&["connected", "established", "succeeded"])
+    if has(&[
+        "connected to",
+        "connection established",
+        "connection is established",
+        "connect succeeded",
+        "connection to",
+    ]) && has(&["connected", "established", "succeeded"])
     {
         return Some(LogKind::Connected);
     }
@@ -117,7 +125,8 @@ fn ends(text: &str) -> Ends {
     let mut before = "";
     for word in words(text) {
         if let Ok(address) = word.parse() {
-            let is_local = before.eq_ignore_ascii_case("address") && text.contains("ocal Address") || before.eq_ignore_ascii_case("local");
+            let is_local = before.eq_ignore_ascii_case("address") && text.contains("ocal Address")
+                || before.eq_ignore_ascii_case("local");
             if is_local {
                 ends.local.get_or_insert(address);
             } else {
@@ -131,12 +140,18 @@ fn ends(text: &str) -> Ends {
 
 /// The first name with a dot in it: `_sip._tls.ex.test`, `sipinternal.ex.test`.
 fn name(text: &str) -> Option<String> {
-    let is_file = |word: &str| [".cpp", ".h", ".cs", ".dll", ".exe", ".xml", ".log"].iter().any(|end| word.ends_with(end));
-    let is_label = |label: &str| !label.is_empty() && label.chars().all(|char| char.is_ascii_alphanumeric() || "-_".contains(char));
+    let is_file =
+        |word: &str| [".cpp", ".h", ".cs", ".dll", ".exe", ".xml", ".log"].iter().any(|end| word.ends_with(end));
+    let is_label = |label: &str| {
+        !label.is_empty() && label.chars().all(|char| char.is_ascii_alphanumeric() || "-_".contains(char))
+    };
     let is_name = |word: &&str| {
         let word = word.split_once(':').map_or(*word, |(host, _)| host);
         let last = word.rsplit('.').next().unwrap_or_default();
-        word.contains('.') && word.split('.').all(is_label) && last.chars().all(|char| char.is_ascii_alphabetic()) && !is_file(word)
+        word.contains('.')
+            && word.split('.').all(is_label)
+            && last.chars().all(|char| char.is_ascii_alphabetic())
+            && !is_file(word)
     };
     let found = words(text).find(is_name)?;
     Some(found.split_once(':').map_or(found, |(host, _)| host).to_ascii_lowercase())
@@ -154,7 +169,11 @@ pub fn code(text: &str) -> Option<(CodeKind, u32)> {
         let wrapped = number & 0xffff_0000 == 0x8007_0000 && CodeKind::Winsock.find(low).is_some();
         return Some(if wrapped { (CodeKind::Winsock, low) } else { (CodeKind::Hresult, number) });
     }
-    let winsock = |word: &str| word.parse().ok().filter(|&number| (10_000..12_000).contains(&number) && CodeKind::Winsock.find(number).is_some());
+    let winsock = |word: &str| {
+        word.parse()
+            .ok()
+            .filter(|&number| (10_000..12_000).contains(&number) && CodeKind::Winsock.find(number).is_some())
+    };
     if let Some(number) = words(text).find_map(winsock) {
         return Some((CodeKind::Winsock, number));
     }
@@ -164,8 +183,14 @@ pub fn code(text: &str) -> Option<(CodeKind, u32)> {
 }
 
 /// What the fields of a server's diagnostic or connection record say: `Severity`, `Text`, `Result-Code`, `Data` …
-pub fn diagnostic(fields: &[(String, String)], level: LogLevel, component: Option<&str>, diagnostic: bool) -> Option<(LogEvent, Ends)> {
-    let field = |name: &str| fields.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str());
+pub fn diagnostic(
+    fields: &[(String, String)],
+    level: LogLevel,
+    component: Option<&str>,
+    diagnostic: bool,
+) -> Option<(LogEvent, Ends)> {
+    let field =
+        |name: &str| fields.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str());
     let text: String = field("Text").or_else(|| field("SIP-Start-Line"))?.chars().take(MOST_TEXT).collect();
     let code = field("Result-Code").and_then(code).or_else(|| code(&text));
     let local = field("Local-IP").and_then(|address| address.trim().parse().ok());
@@ -238,7 +263,8 @@ mod tests {
             });
             (event.kind, event.code, event.name, remote)
         });
-        let expected = expected.map(|(kind, code, name, remote)| (kind, code, name.map(Into::into), remote.map(str::to_owned)));
+        let expected =
+            expected.map(|(kind, code, name, remote)| (kind, code, name.map(Into::into), remote.map(str::to_owned)));
         assert_eq!(found, expected, "{text}");
         for length in 0..text.len() {
             fuzz(&text.as_bytes()[..length]);
@@ -250,14 +276,32 @@ mod tests {
         use CodeKind::{Hresult, Winsock};
         let remote = Some("192.0.2.10:5061");
         check("Connection to 192.0.2.10:5061 established", Some((LogKind::Connected, None, None, remote)));
-        check("Connected to 192.0.2.10:5061 (From Local Address: 192.0.2.55:20323)", Some((LogKind::Connected, None, None, remote)));
-        check("Connection 192.0.2.10:5061 closed by the server", Some((LogKind::Closed(Direction::In), None, None, remote)));
-        check("TCP connection to 192.0.2.10:5061 is disconnected", Some((LogKind::Closed(Direction::Out), None, None, remote)));
-        check("connect to 192.0.2.10:5061 failed with 10061", Some((LogKind::Failed, Some((Winsock, 10_061)), None, remote)));
+        check(
+            "Connected to 192.0.2.10:5061 (From Local Address: 192.0.2.55:20323)",
+            Some((LogKind::Connected, None, None, remote)),
+        );
+        check(
+            "Connection 192.0.2.10:5061 closed by the server",
+            Some((LogKind::Closed(Direction::In), None, None, remote)),
+        );
+        check(
+            "TCP connection to 192.0.2.10:5061 is disconnected",
+            Some((LogKind::Closed(Direction::Out), None, None, remote)),
+        );
+        check(
+            "connect to 192.0.2.10:5061 failed with 10061",
+            Some((LogKind::Failed, Some((Winsock, 10_061)), None, remote)),
+        );
         check("Connect failed, hr = 0x8007274c", Some((LogKind::Failed, Some((Winsock, 10_060)), None, None)));
         check("HRESULT failed: 0x80090325", Some((LogKind::Error, Some((Hresult, 0x8009_0325)), None, None)));
-        check("DNS query for _sipinternaltls._tcp.ex.test failed 0x8007232B", Some((LogKind::Dns, Some((Hresult, 0x8007_232b)), Some("_sipinternaltls._tcp.ex.test"), None)));
-        check("DNS resolution of sip.ex.test: WSAHOST_NOT_FOUND", Some((LogKind::Dns, Some((Winsock, 11_001)), Some("sip.ex.test"), None)));
+        check(
+            "DNS query for _sipinternaltls._tcp.ex.test failed 0x8007232B",
+            Some((LogKind::Dns, Some((Hresult, 0x8007_232b)), Some("_sipinternaltls._tcp.ex.test"), None)),
+        );
+        check(
+            "DNS resolution of sip.ex.test: WSAHOST_NOT_FOUND",
+            Some((LogKind::Dns, Some((Winsock, 11_001)), Some("sip.ex.test"), None)),
+        );
         check("The conference is connected", None);
         check("Contact list has 3 members", None);
         check("HRESULT 0x0 from file.cpp", None);

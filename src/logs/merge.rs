@@ -57,7 +57,9 @@ impl Logs {
     /// Begins to read logs, whose times are in `zone`.
     pub fn new(inputs: Vec<LogInput>, zone: Zone, limits: &Limits) -> Self {
         let mut waiting: Vec<LogInput> = inputs;
-        let begins = |input: &LogInput| instant(&zone, input.beginning.format, input.beginning.time.unwrap_or_default(), input.offset);
+        let begins = |input: &LogInput| {
+            instant(&zone, input.beginning.format, input.beginning.time.unwrap_or_default(), input.offset)
+        };
         waiting.sort_by_key(|input| (begins(input), input.number));
         Self {
             zone,
@@ -128,7 +130,8 @@ impl Logs {
     fn begin_due(&mut self) {
         loop {
             let earliest = self.active.iter().map(|active| active.due).min();
-            let Some((begins, inside)) = self.waiting.front().map(|input| (self.begins(input), input.beginning.inside)) else {
+            let Some((begins, inside)) = self.waiting.front().map(|input| (self.begins(input), input.beginning.inside))
+            else {
                 return;
             };
             // One that begins within a record waits for another that may end within it.
@@ -139,7 +142,14 @@ impl Logs {
             let (format, encoding) = (input.beginning.format, input.beginning.encoding);
             let log = LogReader::new(input.reader, (format, encoding), self.most);
             let parts = vec![(input.number, input.offset)];
-            self.active.push(Active { log, format, parts, record: None, due: Timestamp::from_nanos(i64::MIN), last: None });
+            self.active.push(Active {
+                log,
+                format,
+                parts,
+                record: None,
+                due: Timestamp::from_nanos(i64::MIN),
+                last: None,
+            });
             self.step(self.active.len() - 1);
         }
     }

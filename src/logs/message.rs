@@ -70,7 +70,7 @@ fn crlf(text: &[u8]) -> Vec<u8> {
 
 /// The first `count` bytes, where the others are ends of lines, or where ends of lines are missing at the end of
 /// a head.
-fn fit<'a>(text: &'a Cow<'_, [u8]>, count: usize) -> Option<Cow<'a, [u8]>> {
+fn fit(text: &[u8], count: usize) -> Option<Cow<'_, [u8]>> {
     if let Some((whole, rest)) = text.split_at_checked(count) {
         return (count > 0 && rest.len() <= 4 && is_ends(rest)).then_some(Cow::Borrowed(whole));
     }

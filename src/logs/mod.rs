@@ -1,4 +1,4 @@
-//! Trace logs to observations: what clients (`.uccapilog`) and servers (OCSLogger, Centralized Logging) write.
+//! Trace logs to observations: what clients (`.uccapilog`) and servers (`OCSLogger`, Centralized Logging) write.
 //!
 //! In: bytes of a log. Out: records with the time that is written in them, and, once conversations are told
 //! apart, observations as the decoders of packets tell them. What a file is, its content tells, never its name.
@@ -33,7 +33,7 @@ use crate::wire::pcapng;
 pub enum Format {
     /// A client's `.uccapilog`.
     Client,
-    /// Text of OCSLogger, as Snooper reads it.
+    /// Text of `OCSLogger`, as Snooper reads it.
     OcsLogger,
     /// The same from Centralized Logging, of several servers.
     Centralized,
@@ -118,7 +118,9 @@ fn first_record(text: &[u8]) -> Option<(Format, Civil, bool)> {
     };
     let told = line.get(found.text_at..).unwrap_or_default();
     let closes = ended || found.server.is_none() && reader::is_end(told);
-    let same = |line: &[u8]| if found.server.is_none() { prefix::client(line).is_some() } else { prefix::server(line).is_some() };
+    let same = |line: &[u8]| {
+        if found.server.is_none() { prefix::client(line).is_some() } else { prefix::server(line).is_some() }
+    };
     let more = lines.filter(|(_, line)| same(line)).take(LEAST_PREFIXES).count();
     // What stands before the first prefix is to be the end of a record or the rest of one line, or the file to go on
     // as a log does.
@@ -144,7 +146,9 @@ const ETL_BUFFER_HEADER: usize = 72;
 /// Whether bytes begin an event trace: a buffer header whose sizes agree, and behind it the header event with its
 /// marker (`SYSTEM_TRACE_HEADER`: version 1 or 2, `Flags` 0xC0 in the last byte).
 fn is_etl(head: &[u8]) -> bool {
-    let word = |at: usize| head.get(at..at + 4).and_then(|bytes| bytes.first_chunk::<4>()).map(|bytes| u32::from_le_bytes(*bytes));
+    let word = |at: usize| {
+        head.get(at..at + 4).and_then(|bytes| bytes.first_chunk::<4>()).map(|bytes| u32::from_le_bytes(*bytes))
+    };
     let (Some(size), Some(saved), Some(current)) = (word(0), word(4), word(8)) else { return false };
     let sizes = size.is_power_of_two() && (1 << 10..=1 << 20).contains(&size) && saved <= size && current <= size;
     let marker = head.get(ETL_BUFFER_HEADER..ETL_BUFFER_HEADER + 4);

@@ -226,9 +226,8 @@ mod tests {
     #[track_caller]
     fn check_client(line: &str, expected: Option<(i64, (u32, u32), LogLevel, &str)>) {
         let found = client(line.as_bytes());
-        let found = found.map(|found| {
-            (found.time.as_utc().as_nanos(), found.thread, found.level, &line[found.text_at..])
-        });
+        let found =
+            found.map(|found| (found.time.as_utc().as_nanos(), found.thread, found.level, &line[found.text_at..]));
         assert_eq!(found, expected, "{line}");
     }
 
@@ -269,7 +268,10 @@ mod tests {
             "TL_WARN(TF_DIAG) [edge\\edge01]0A10.0B20::03/02/2030-07:10:46.230.00001235 (SIPStack,SIPAdminLog::WriteDiagnosticEvent:SIPAdminLog.cpp(830)) [123456789] $$begin_record",
             Some(("edge\\edge01", "SIPStack", true, true, "$$begin_record")),
         );
-        check_server("TL_INFO(TF_CONNECTION) [1]A.B::01/18/2030-05:00:43.101 text", Some(("1", "", false, false, "text")));
+        check_server(
+            "TL_INFO(TF_CONNECTION) [1]A.B::01/18/2030-05:00:43.101 text",
+            Some(("1", "", false, false, "text")),
+        );
         check_server("TL_INFO is a level", None);
         check_server("TL_INFO(TF_PROTOCOL [0]0A10.0B20::01/18/2030-05:00:43.101", None);
     }
@@ -277,7 +279,9 @@ mod tests {
     #[test]
     fn days_are_counted_as_everyone_does() {
         // From `date -u -d DAY +%s`, divided by 86,400.
-        for (year, month, day, expected) in [(1970, 1, 1, 0), (2000, 2, 29, 11_016), (2030, 4, 16, 22_020), (1969, 12, 31, -1)] {
+        for (year, month, day, expected) in
+            [(1970, 1, 1, 0), (2000, 2, 29, 11_016), (2030, 4, 16, 22_020), (1969, 12, 31, -1)]
+        {
             assert_eq!(days(year, month, day), expected, "{year}-{month}-{day}");
         }
         assert_eq!(Civil::new((2030, 1, 1), (24, 0, 0), 0), None);

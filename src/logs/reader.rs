@@ -103,8 +103,8 @@ struct Message {
     text_at: usize,
     /// Bytes so far, with CRLF at the ends of lines.
     size: usize,
-    /// Bytes that it has, once that was asked: by the log, or by its head.
-    expected: Option<Option<usize>>,
+    /// Bytes that it has by what the log or its head says, once that was asked; 0 where nothing says it.
+    expected: Option<usize>,
 }
 
 /// Reads a log.
@@ -196,7 +196,8 @@ impl LogReader {
     fn line(&mut self, range: Range<usize>) {
         let line = self.lines.slice(range.clone());
         let may_begin = if self.client { prefix::may_be_client(line) } else { line.starts_with(b"TL_") };
-        let found = if may_begin { if self.client { prefix::client(line) } else { prefix::server(line) } } else { None };
+        let found =
+            if may_begin { if self.client { prefix::client(line) } else { prefix::server(line) } } else { None };
         match found {
             Some(found) => self.begin(found, range),
             None if self.client => self.client_goes_on(range),
@@ -220,7 +221,13 @@ impl LogReader {
                 let (begun, announced) = (begun.clone(), announced.take());
                 if sip::begins(line) == Likeness::Yes {
                     self.announced.pop();
-                    self.open = Open::Message(Message { begun, announced, text_at: range.start, size: line.len(), expected: None });
+                    self.open = Open::Message(Message {
+                        begun,
+                        announced,
+                        text_at: range.start,
+                        size: line.len(),
+                        expected: None,
+                    });
                 }
             }
             Open::Text(..) | Open::Fields(_) => {}
@@ -250,7 +257,10 @@ impl LogReader {
     /// A line with a prefix.
     fn begin(&mut self, found: Prefix, range: Range<usize>) {
         if self.is_quoted(&found, &range) {
-            return if self.client { self.client_goes_on(range) };
+            if self.client {
+                self.client_goes_on(range);
+            }
+            return;
         }
         let told = self.lines.slice(range.start + found.text_at..range.end);
         let end = if self.client { end_of(told, found.thread) } else { None };
@@ -312,8 +322,8 @@ impl LogReader {
                 }
                 let counted = message.announced.as_ref().and_then(|announced| announced.count);
                 let so_far = lines.slice(message.text_at..range.start);
-                let expected = *message.expected.get_or_insert_with(|| counted.or_else(|| message::length(so_far)));
-                let is_missing = expected.is_some_and(|expected| message.size < expected);
+                let asked = || counted.or_else(|| message::length(so_far)).unwrap_or(0);
+                let is_missing = message.size < *message.expected.get_or_insert_with(asked);
                 let earlier = found.time < message.begun.prefix.time;
                 is_missing && (earlier || end.is_none() && announcement(text, found.thread).is_none())
             }
@@ -338,7 +348,7 @@ impl LogReader {
             // What announces a message is part of it.
             Open::Nothing | Open::Rest | Open::Text(_, Some(_)) => return,
             Open::Text(begun, None) => self.text(&begun, end),
-            Open::Message(message) => self.message(message, said, end, ended),
+            Open::Message(message) => self.message(&message, said, end, ended),
             Open::Fields(begun) => self.fields(&begun, end, ended),
         };
         self.stats.count(Counter::LogRecords);
@@ -366,7 +376,7 @@ impl LogReader {
         Some(self.record(begun, end, ends, What::Event(Box::new(event))))
     }
 
-    fn message(&mut self, message: Message, said: Option<&Announced>, end: usize, ended: bool) -> Option<Record> {
+    fn message(&mut self, message: &Message, said: Option<&Announced>, end: usize, ended: bool) -> Option<Record> {
         let announced = message.announced.as_ref().or(said);
         let text = self.lines.slice(message.text_at..end);
         let told = message::message(text, announced.and_then(|announced| announced.count), ended)?;
@@ -462,4 +472,66 @@ pub fn fuzz(bytes: &[u8], format: Format) {
     }
     // An end of line may grow by a byte, a byte of UTF-16 by another one, and a head by its blank line.
     assert!(held <= bytes.len() * 4 + 4, "{held} bytes of messages in {} of log", bytes.len());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLIENT: &str = "04/16/2030|03:17:30.168 1F68:C14 INFO  :: Sending Packet - 192.0.2.10:5061 (From Local Address: 192.0.2.55:20323) 150 bytes:\r\n\
+        04/16/2030|03:17:30.168 1F68:C14 INFO  :: REGISTER sip:ex.test SIP/2.0\r\nVia: SIP/2.0/TLS 192.0.2.55:20323\r\n\
+        From: <sip:a@ex.test>\r\nTo: <sip:a@ex.test>\r\nCall-ID: 1\r\nCSeq: 1 REGISTER\r\nContent-Length: 0\r\n\r\n\r\n\
+        04/16/2030|03:17:30.168 1F68:C14 INFO  :: End of Sending Packet - 192.0.2.10:5061 (From Local Address: 192.0.2.55:20323) 150 bytes\r\n\
+        04/16/2030|03:17:31.000 1F68:C14 ERROR :: Connect to 192.0.2.10:5061 failed: 10060\r\n";
+    const SERVER: &str = "TL_INFO(TF_PROTOCOL) [0]0A10.0B20::01/18/2030-05:00:43.101.00001234 (SIPStack,A::B:c.cpp(125))$$begin_record\n\
+        Direction: incoming;source=\"internal edge\"\nPeer: fe01.ex.test:61182\nStart-Line: OPTIONS sip:u@ex.test SIP/2.0\n\
+        From: <sip:a@ex.test>\nTo: <sip:u@ex.test>\nCSeq: 1 OPTIONS\nCall-ID: 017b\nContent-Length: 0\nMessage-Body: -\n$$end_record\n";
+
+    #[track_caller]
+    fn check_announcement(text: &str, expected: Option<(bool, Option<&str>, Option<&str>, Option<usize>)>) {
+        let found = announcement(text.as_bytes(), (0, 0));
+        let address = |text: &str| text.parse().unwrap();
+        let expected = expected.map(|(sent, remote, local, count)| {
+            let ends = Ends { local: local.map(address), remote: remote.and_then(Peer::parse) };
+            Announced { sent, ends, count, thread: (0, 0) }
+        });
+        assert_eq!(found, expected, "{text}");
+    }
+
+    #[test]
+    fn announcements() {
+        let (remote, local) = (Some("192.0.2.10:5061"), Some("192.0.2.55:20323"));
+        check_announcement(
+            "Sending Packet - 192.0.2.10:5061 (From Local Address: 192.0.2.55:20323) 818 bytes:",
+            Some((true, remote, local, Some(818))),
+        );
+        check_announcement(
+            "Data Received -192.0.2.10:5061 (To Local Address: 192.0.2.55:20323) 1184 bytes",
+            Some((false, remote, local, Some(1184))),
+        );
+        check_announcement(
+            "Data Received-192.0.2.10:5061(To Local Address:192.0.2.55:20323):",
+            Some((false, remote, local, None)),
+        );
+        check_announcement("Sending Packet - [2001:db8::1]:5061", Some((true, Some("[2001:db8::1]:5061"), None, None)));
+        check_announcement("Sending Packet failed", None);
+        check_announcement("Data Received", None);
+    }
+
+    #[test]
+    fn any_bytes_end() {
+        let utf16: Vec<u8> = CLIENT.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let samples =
+            [(CLIENT.as_bytes(), Format::Client), (&utf16, Format::Client), (SERVER.as_bytes(), Format::OcsLogger)];
+        for (sample, format) in samples {
+            for length in 0..sample.len() {
+                fuzz(&sample[..length], format);
+                fuzz(&sample[length..], format);
+                let mut flipped = sample.to_vec();
+                flipped[length] ^= 0x21;
+                fuzz(&flipped, format);
+                crate::logs::fuzz(&flipped);
+            }
+        }
+    }
 }

@@ -174,7 +174,10 @@ mod tests {
     #[test]
     fn lone_surrogates_are_replaced_and_pairs_survive_any_cut() {
         assert_eq!(Encoding::Little(0).decode_head(&[0x00, 0xd8, b'a', 0]), "\u{fffd}a".as_bytes());
-        assert_eq!(Encoding::Little(0).decode_head(&[0x00, 0xd8, 0x00, 0xd8, 0x00, 0xdc]), "\u{fffd}\u{10000}".as_bytes());
+        assert_eq!(
+            Encoding::Little(0).decode_head(&[0x00, 0xd8, 0x00, 0xd8, 0x00, 0xdc]),
+            "\u{fffd}\u{10000}".as_bytes()
+        );
         struct Dribble(Vec<u8>);
         impl Read for Dribble {
             fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
