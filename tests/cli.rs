@@ -357,14 +357,14 @@ fn nothing_else_goes_to_standard_output() {
     let output = check(&["analyze", &login, "--csv", "-"], 0, &[]);
     assert!(output.stdout.starts_with("\u{feff}row,time".as_bytes()) && output.stderr.is_empty());
     let table = cells(&output.stdout, b',');
-    assert!(table.len() > 50 && table.iter().all(|row| row.len() == 38));
+    assert!(table.len() > 50 && table.iter().all(|row| row.len() == 40));
     let lines = output.stdout.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
     assert!(lines.into_iter().all(|line| line.ends_with(b"\r")), "lines end with CRLF");
     let plain = check(&["analyze", &login, "--csv", "-", "--csv-dialect", "plain"], 0, &[]);
     assert!(plain.stdout.starts_with(b"row,time"));
     assert_eq!(cells(&plain.stdout, b',').len(), table.len());
     let semicolons = check(&["analyze", &login, "--csv", "-", "--csv-dialect", "excel-semicolon"], 0, &[]);
-    assert!(cells(&semicolons.stdout, b';').iter().all(|row| row.len() == 38));
+    assert!(cells(&semicolons.stdout, b';').iter().all(|row| row.len() == 40));
     let report = check(&["analyze", &login, "--json", "-"], 0, &[]);
     assert!(serde_json::from_slice::<Json>(&report.stdout).is_ok());
 }

@@ -568,7 +568,8 @@ fn a_record_that_is_too_long_is_cut_and_counted() {
     let mut log = client_log(&messages[..2], PLAIN);
     log.extend(line(59, "INFO", &"x".repeat(20 << 20)).into_bytes());
     let mut longer = messages[2].clone();
-    longer.raw = [&messages[2].raw[..messages[2].raw.len() - 2], b"X: ", &vec![b'y'; 12 << 20][..], b"\r\n\r\n"].concat();
+    longer.raw =
+        [&messages[2].raw[..messages[2].raw.len() - 2], b"X: ", &vec![b'y'; 12 << 20][..], b"\r\n\r\n"].concat();
     log.extend(client_log(&[longer, messages[3].clone()], PLAIN));
     let told = tell(&[&log]);
     let whole = [&messages[..2], &messages[3..4]].concat();

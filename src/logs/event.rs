@@ -4,9 +4,6 @@
 //! share, and takes a record up only where it also has what makes it worth a row: an address, a name or a code.
 
 use std::net::SocketAddr;
-use std::sync::LazyLock;
-
-use memchr::memmem::Finder;
 
 use crate::model::codes::CodeKind;
 use crate::model::{Direction, LogEvent, LogKind, LogLevel};
@@ -55,22 +52,33 @@ impl Peer {
     }
 }
 
-/// One of these stands in every record that is taken up.
-static HINTS: LazyLock<[Finder<'static>; 6]> =
-    LazyLock::new(|| ["onnect", "DNS", "Dns", "HRESULT", "0x8", "WSA"].map(Finder::new));
+/// Whether a text has one of the words without which no record is taken up: `connect`, `DNS`, `HRESULT`, `0x8…`, `WSA…`.
+/// Nearly every record of a log is decided here, so each of its bytes is looked at once.
+fn has_hint(text: &[u8]) -> bool {
+    let begins = |at: usize, word: &[u8]| text.get(at..).is_some_and(|rest| rest.starts_with(word));
+    text.iter().enumerate().any(|(at, byte)| match byte {
+        b'D' => begins(at, b"DNS") || begins(at, b"Dns"),
+        b'H' => begins(at, b"HRESULT"),
+        b'W' => begins(at, b"WSA"),
+        b'0' => begins(at, b"0x8") || begins(at, b"0xc") || begins(at, b"0xC"),
+        b'o' => begins(at, b"onnect"),
+        _ => false,
+    })
+}
 
 /// What `text` says; `None` where it is of no interest.
 pub fn event(text: &[u8], level: LogLevel, component: Option<&str>) -> Option<(LogEvent, Ends)> {
     let text = text.get(..MOST_TEXT).unwrap_or(text).trim_ascii();
-    if !HINTS.iter().any(|hint| hint.find(text).is_some()) {
+    if !has_hint(text) {
         return None;
     }
     let text = String::from_utf8_lossy(text);
+    let kind = kind(&text)?;
     let ends = ends(&text);
     let code = code(&text);
     let name = name(&text);
     let has_place = ends.remote.is_some() || name.is_some();
-    let kind = match kind(&text)? {
+    let kind = match kind {
         LogKind::Connected | LogKind::Closed(_) if ends.remote.is_none() => return None,
         LogKind::Failed if code.is_none() && !has_place => return None,
         LogKind::Dns if name.is_none() && code.is_none() => return None,
@@ -85,7 +93,7 @@ pub fn event(text: &[u8], level: LogLevel, component: Option<&str>) -> Option<(L
 
 /// What the words say.
 fn kind(text: &str) -> Option<LogKind> {
-    let lower = text.to_lowercase();
+    let lower = text.to_ascii_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
     let about_connections = has(&["connect"]);
     let failed = has(&["fail", "unable", "could not", "cannot", "refused", "timed out", "error", "not connected"]);

@@ -92,7 +92,9 @@ impl<'a> Rest<'a> {
     /// Up to eight hexadecimal digits.
     fn hex(&mut self) -> Option<u32> {
         let digits = self.take(u8::is_ascii_hexdigit, 8)?;
-        std::str::from_utf8(digits).ok().and_then(|digits| u32::from_str_radix(digits, 16).ok())
+        let value =
+            |digit: &u8| u32::from(if digit.is_ascii_digit() { digit - b'0' } else { (digit | 0x20) - b'a' + 10 });
+        Some(digits.iter().fold(0, |number, digit| number << 4 | value(digit)))
     }
 
     /// Digits after a decimal point, as nanoseconds.
@@ -104,6 +106,33 @@ impl<'a> Rest<'a> {
 
     /// `MM/DD/YYYY`, `between`, `HH:MM:SS.mmm`.
     fn time(&mut self, between: u8) -> Option<Civil> {
+        self.usual_time(between).or_else(|| self.any_time(between))
+    }
+
+    /// The same where every number has all its digits, as it always has: at once.
+    fn usual_time(&mut self, between: u8) -> Option<Civil> {
+        #[rustfmt::skip]
+        let ([m0, m1, b'/', d0, d1, b'/', y0, y1, y2, y3, sep, h0, h1, b':', n0, n1, b':', s0, s1, b'.', f0, f1, f2], rest) =
+            self.0.split_first_chunk::<23>()?
+        else {
+            return None;
+        };
+        let digits = [m0, m1, d0, d1, y0, y1, y2, y3, h0, h1, n0, n1, s0, s1, f0, f1, f2];
+        let usual =
+            *sep == between && digits.iter().all(|digit| digit.is_ascii_digit()) && !rest.first()?.is_ascii_digit();
+        if !usual {
+            return None;
+        }
+        let two = |tens: &u8, ones: &u8| i64::from(*tens - b'0') * 10 + i64::from(*ones - b'0');
+        let nanos = (two(f0, f1) * 10 + i64::from(*f2 - b'0')) * 1_000_000;
+        let (day, time) =
+            ((two(y0, y1) * 100 + two(y2, y3), two(m0, m1), two(d0, d1)), (two(h0, h1), two(n0, n1), two(s0, s1)));
+        let civil = Civil::new(day, time, nanos)?;
+        self.0 = rest;
+        Some(civil)
+    }
+
+    fn any_time(&mut self, between: u8) -> Option<Civil> {
         let month = self.number(2)?;
         self.byte(b'/')?;
         let day = self.number(2)?;
