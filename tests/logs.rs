@@ -653,3 +653,53 @@ fn captures_and_logs_are_one_timeline() {
         assert_eq!(output.status.code(), Some(2), "{wrong:?}");
     }
 }
+
+#[test]
+fn a_server_names_its_peers_and_each_machine_is_a_place_of_its_own() {
+    let messages = login();
+    let log = String::from_utf8(server_log(&messages, true, "\r\n")).unwrap();
+    // The same messages as another server of the pool has them, whose peer is the first one.
+    let name = format!("Peer: {}", messages[0].client);
+    let second = log.replace("pool\\fe01", "pool\\fe02").replace(&name, "Peer: edge01.ex.test:61182");
+    let told = tell(&[log.as_bytes(), second.as_bytes()]);
+    assert_eq!(told.messages().len(), 2 * messages.len());
+    let flows: Vec<_> =
+        told.report.flows.iter().map(|flow| (flow.key.client, flow.key.server.ip().is_unspecified())).collect();
+    // The sender of the first request stands in its Via.
+    let by_name = SocketAddr::new(messages[0].client.ip(), 61_182);
+    assert_eq!(flows, [(messages[0].client, true), (by_name, true)]);
+    let server_end = |row: &Row| if row.direction == Direction::Out { "dst_ip=" } else { "src_ip=" };
+    assert!(
+        told.rows.iter().all(|row| !common::text(row, &["summary"])
+            .split("raw=")
+            .next()
+            .unwrap()
+            .contains(server_end(row)))
+    );
+    let users: Vec<_> = told.logins.iter().map(|login| login.user.clone()).collect();
+    assert_eq!(users.len(), 2, "one at each server: {users:?}");
+}
+
+#[test]
+fn a_closed_connection_and_another_port_are_other_flows() {
+    let messages = login();
+    let mut later: Vec<_> = messages[..4].to_vec();
+    for message in &mut later {
+        message.time = message.time.after(Span::from_secs(3600));
+    }
+    let close = |time| {
+        let prefix = civil(time, "%m/%d/%Y|%H:%M:%S%.3f 1F68:C14 INFO  :: ");
+        format!("{prefix}Connection to {} closed (Local Address: {})\r\n", messages[0].server, messages[0].client)
+    };
+    let closing = close(messages.last().unwrap().time);
+    let log = [&client_log(&messages, PLAIN)[..], closing.as_bytes(), &client_log(&later, PLAIN)].concat();
+    let told = tell(&[&log]);
+    let flows: Vec<_> = told.report.flows.iter().map(|flow| (flow.key.client, flow.sip[0] + flow.sip[1])).collect();
+    let client = messages[0].client;
+    assert_eq!(flows, [(client, messages.len() as u64), (client, 4)]);
+    for message in &mut later {
+        message.client.set_port(1);
+    }
+    let told = tell(&[&[client_log(&messages, PLAIN), client_log(&later, PLAIN)].concat()]);
+    assert_eq!(told.report.flows.len(), 2);
+}
