@@ -7,6 +7,7 @@
 //! ```text
 //! capture ─Packet→ wire ─Frame→ flow ─StreamEvent→ session ═Observation═> story ─Row, Report→ findings → export / cli
 //!  (I/O in)        └──────── per flow, one lane ────────────┘          └────── whole capture ──────┘    (I/O out)
+//! logs ═══════════════════════════════════Observation═════════════>  (trace logs enter at the waist)
 //! ```
 //!
 //! | module | says | may use |
@@ -15,6 +16,7 @@
 //! | [`wire`] | bytes → views, no state; the only home of the format parsers | model |
 //! | [`flow`] | frames → ordered stream events: fragments, TCP assembly, the flow table | model, wire |
 //! | [`session`] | stream events → observations; its `PROBES` decide by content | model, wire |
+//! | [`logs`] | trace logs → observations: `.uccapilog`, text of `OCSLogger` and CLS | model, wire |
 //! | [`story`] | observations → rows and the report: names, transactions, order | model, wire |
 //! | [`findings`] | report → findings: its `RULES` and one file a rule | model, story |
 //! | [`export`] | rows and report → bytes: its `EXPORTERS` and one file a format | model, story, findings |
@@ -47,6 +49,7 @@ pub mod engine;
 pub mod export;
 pub mod findings;
 pub mod flow;
+pub mod logs;
 pub mod model;
 pub mod session;
 pub mod story;

@@ -45,6 +45,11 @@ pub struct CaptureFile {
     key_logs: Vec<Vec<u8>>,
 }
 
+/// Whether bytes begin a capture.
+pub fn is_capture(head: &[u8]) -> bool {
+    pcap::file_header(head).is_some() || head.starts_with(&pcapng::SECTION_HEADER.to_be_bytes())
+}
+
 /// Most interfaces of a section that are believed.
 const MOST_INTERFACES: usize = 65_536;
 

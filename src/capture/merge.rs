@@ -4,6 +4,7 @@
 //! buffer. An input that begins after another has ended goes on at the same capture point: its streams
 //! continue. Inputs that overlap in time are capture points of their own.
 
+use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,7 +12,19 @@ use crate::capture::Damage;
 use crate::capture::buffer::Buffer;
 use crate::capture::file::CaptureFile;
 use crate::capture::open::{OpenError, Source};
-use crate::model::{At, FrameNo, InputNo, Packet, PacketNo, PointNo, Timestamp};
+use crate::model::{At, FrameNo, InputNo, Packet, PacketNo, PointNo, Span, Timestamp};
+
+/// An input that may be open already.
+pub struct Begun {
+    /// Where it comes from.
+    pub source: Source,
+    /// Its bytes from the first on, where it is open.
+    pub reader: Option<Box<dyn Read + Send>>,
+    /// Which input it is.
+    pub number: InputNo,
+    /// What its clock is behind.
+    pub offset: Span,
+}
 
 /// What comes next.
 #[derive(Debug)]
@@ -26,6 +39,7 @@ pub enum Next<'a> {
 struct Input {
     source: Source,
     number: InputNo,
+    offset: Span,
     /// Time of its first packet.
     begins: Timestamp,
     /// Open from the start where it cannot be opened again.
@@ -36,6 +50,7 @@ struct Input {
 struct Active {
     file: CaptureFile,
     number: InputNo,
+    offset: Span,
     point: PointNo,
     frame: u64,
     /// Never before the time of an earlier packet, so that a clock stepping back does not reorder.
@@ -65,7 +80,20 @@ impl Inputs {
     /// # Errors
     /// Where one cannot be opened or is no capture.
     pub fn open(sources: Vec<Source>) -> Result<Self, OpenError> {
-        let read = Arc::new(AtomicU64::new(0));
+        let begin = |(index, source)| Begun {
+            source,
+            reader: None,
+            number: InputNo::new(index, false),
+            offset: Span::default(),
+        };
+        Self::open_begun(sources.into_iter().enumerate().map(begin).collect(), Arc::default())
+    }
+
+    /// The same for inputs of which some are open; `read` counts the bytes that are read.
+    ///
+    /// # Errors
+    /// Where one cannot be opened or is no capture.
+    pub fn open_begun(sources: Vec<Begun>, read: Arc<AtomicU64>) -> Result<Self, OpenError> {
         let mut inputs = Self {
             waiting: Vec::new(),
             active: Vec::new(),
@@ -79,15 +107,17 @@ impl Inputs {
             key_logs: Vec::new(),
         };
         let several = sources.len() > 1;
-        for (index, source) in sources.into_iter().enumerate() {
-            let number = InputNo(u16::try_from(index).unwrap_or(u16::MAX));
-            let mut file = inputs.begin(&source)?;
+        for Begun { source, reader, number, offset } in sources {
+            let mut file = match reader {
+                Some(reader) => CaptureFile::new(&source.to_string(), Buffer::new(reader))?,
+                None => inputs.begin(&source)?,
+            };
             match file.advance() {
                 Ok(true) => {
-                    let begins = file.time().unwrap_or_default();
+                    let begins = file.time().unwrap_or_default().after(offset);
                     let reopen = several && source.is_repeatable();
                     let file = if reopen { None } else { Some(file) };
-                    inputs.waiting.push(Input { source, number, begins, file });
+                    inputs.waiting.push(Input { source, number, offset, begins, file });
                 }
                 Ok(false) => inputs.key_logs.extend(file.take_key_logs()),
                 Err(damage) => inputs.damages.push((number, None, damage)),
@@ -122,6 +152,16 @@ impl Inputs {
         std::mem::take(&mut self.key_logs)
     }
 
+    /// When the next packet of all inputs comes; `None` where none does.
+    pub fn due(&mut self) -> Option<Timestamp> {
+        if let Some(index) = self.current.take() {
+            self.step(index);
+        }
+        self.activate_due();
+        let due = self.active.iter().map(|active| active.due).min();
+        if self.damages.is_empty() { due } else { Some(Timestamp::from_nanos(i64::MIN)) }
+    }
+
     /// The next packet of all inputs, or a damage; `None` at the end.
     pub fn advance(&mut self) -> Option<Next<'_>> {
         if let Some(index) = self.current.take() {
@@ -141,7 +181,12 @@ impl Inputs {
         let active = self.active.get_mut(index)?;
         active.frame += 1;
         let record = active.file.record()?;
-        let at = At { time: record.time, packet: packet_no, frame: FrameNo(active.frame), input: active.number };
+        let at = At {
+            time: record.time.after(active.offset),
+            packet: packet_no,
+            frame: FrameNo(active.frame),
+            input: active.number,
+        };
         active.last = Some(at);
         Some(Next::Packet(Packet {
             at,
@@ -157,7 +202,7 @@ impl Inputs {
         let Some(active) = self.active.get_mut(index) else { return };
         let ended = match active.file.advance() {
             Ok(true) => {
-                active.due = active.due.max(active.file.time().unwrap_or_default());
+                active.due = active.due.max(active.file.time().unwrap_or_default().after(active.offset));
                 false
             }
             Ok(false) => true,
@@ -192,8 +237,16 @@ impl Inputs {
                         self.points += 1;
                         PointNo(self.points - 1)
                     });
-                    let due = file.time().unwrap_or(input.begins);
-                    self.active.push(Active { file, number: input.number, point, frame: 0, due, last: None });
+                    let due = file.time().map_or(input.begins, |time| time.after(input.offset));
+                    self.active.push(Active {
+                        file,
+                        number: input.number,
+                        offset: input.offset,
+                        point,
+                        frame: 0,
+                        due,
+                        last: None,
+                    });
                 }
                 Err(error) => {
                     let damage = Damage::Read { offset: 0, error: std::io::Error::other(error) };

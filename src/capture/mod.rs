@@ -12,8 +12,8 @@ mod secrets;
 
 use crate::model::Defect;
 
-pub use file::{CaptureFile, Record};
-pub use merge::{Inputs, Next};
+pub use file::{CaptureFile, Record, is_capture};
+pub use merge::{Begun, Inputs, Next};
 pub use open::{OpenError, Source};
 pub use secrets::secrets_in;
 

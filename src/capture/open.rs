@@ -141,6 +141,8 @@ pub fn what_it_is(head: &[u8]) -> &'static str {
             "a Network Monitor capture; save it as pcap in Network Monitor, or convert it with editcap"
         }
         [b's', b'n', b'o', b'o', b'p', 0, ..] => "a snoop capture; convert it with editcap",
-        _ => "not a pcap or pcapng capture; other formats can be converted with editcap",
+        _ => {
+            "not a pcap or pcapng capture, and no trace log of a client or server; other formats can be converted with editcap"
+        }
     }
 }

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::model::DecodeAs;
+use crate::logs::Zone;
+use crate::model::{DecodeAs, Span};
 
 /// Reads a packet capture of a Lync or Skype for Business sign-in and tells what happened.
 #[derive(Debug, Parser)]
@@ -37,7 +38,8 @@ pub enum Command {
 /// What is read, and how.
 #[derive(Debug, Args)]
 pub struct Reading {
-    /// Captures (pcap, pcapng; also compressed with gzip, zstd or lz4); `-` is standard input
+    /// Captures (pcap, pcapng) and trace logs (.uccapilog of clients, text of servers), also compressed with gzip,
+    /// zstd or lz4; `-` is standard input
     #[arg(required = true, value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
 
@@ -65,6 +67,14 @@ pub struct Reading {
     /// Keeps the connections to the addresses of NAME, too
     #[arg(long, value_name = "NAME")]
     pub watch: Vec<String>,
+
+    /// Zone of the times in trace logs: an IANA name, local, utc or +02:00; Centralized Logging writes UTC
+    #[arg(long, value_name = "ZONE", default_value = "utc", value_parser = Zone::parse, allow_hyphen_values = true)]
+    pub log_zone: Zone,
+
+    /// Adds SECONDS to the times of INPUT, whose clock is behind by so much; may be given several times
+    #[arg(long, value_name = "INPUT=SECONDS", value_parser = clock_offset)]
+    pub clock_offset: Vec<(PathBuf, Span)>,
 
     /// Bound on all that is held while decoding
     #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = size)]
@@ -271,6 +281,20 @@ fn decode_as(text: &str) -> Result<(u16, DecodeAs), String> {
     found.map(|&(_, kind)| (port, kind)).ok_or_else(|| format!("`{kind}` is none of {names}"))
 }
 
+/// Seconds by which a clock may be put on: 30 years.
+const MOST_SECONDS: f64 = 1e9;
+
+fn clock_offset(text: &str) -> Result<(PathBuf, Span), String> {
+    let (input, seconds) = text.rsplit_once('=').ok_or("expected INPUT=SECONDS, such as client.uccapilog=-3600")?;
+    let number: f64 = seconds.trim().parse().map_err(|_| format!("`{seconds}` is no number of seconds"))?;
+    if !number.is_finite() || number.abs() > MOST_SECONDS {
+        return Err(format!("`{seconds}` is no number of seconds up to {MOST_SECONDS}"));
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "bounded just above")]
+    let nanos = (number * 1e9).round() as i64;
+    Ok((input.into(), Span::from_nanos(nanos)))
+}
+
 fn size(text: &str) -> Result<usize, String> {
     let text = text.trim();
     let digits = text.trim_end_matches(|char: char| char.is_ascii_alphabetic());
@@ -303,6 +327,8 @@ mod tests {
         assert_eq!(size("4096"), Ok(4096));
         assert!(size("lots").is_err() && size("5T").is_err() && size("99999999999G").is_err());
         assert_eq!(decode_as("443=sip-tls"), Ok((443, DecodeAs::SipTls)));
+        assert_eq!(clock_offset("a=b.txt=-1.5"), Ok(("a=b.txt".into(), Span::from_millis(-1500))));
+        assert!(clock_offset("a").is_err() && clock_offset("a=x").is_err() && clock_offset("a=1e30").is_err());
         assert!(decode_as("443").is_err() && decode_as("x=sip").is_err() && decode_as("1=ftp").is_err());
     }
 }

@@ -31,7 +31,7 @@ pub fn keys(options: &Keys) -> Result<Outcome, Failure> {
         }
     }
     for (flow, at, flight) in &report.inner_sessions {
-        print(format!("flow {}  inside TLS-DSK, complete with frame {}", flow.number, at.frame.0))?;
+        print(format!("flow {}  inside TLS-DSK, complete with {}", flow.number, at.place()))?;
         if let (Some(version), Some(suite)) = (flight.version, flight.suite) {
             print(format!("  {:<14} {version}, {suite}", "parameters"))?;
         }

@@ -1,27 +1,40 @@
 //! Reads inputs through the engine: what `analyze` and `show` have in common.
 
+use std::io::{self, Cursor, Read};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::capture::{Inputs, Next, Source, secrets_in};
+use crate::capture::{self, Begun, Inputs, OpenError, Source, is_capture, secrets_in};
 use crate::cli::args::Reading;
 use crate::cli::progress::Progress;
 use crate::cli::{Failure, key_files, output};
 use crate::crypto::KeyStore;
 use crate::engine::{Engine, Options};
 use crate::findings::{self, Finding};
-use crate::model::{At, Counter, Direction, FlowKey, Limits, Payload, Ports};
+use crate::logs::{self, LogInput, Logs};
+use crate::model::{At, Counter, Direction, FlowKey, InputNo, Limits, PacketNo, Payload, Ports, Span};
 use crate::story::login::Login;
 use crate::story::{Damage, Report, Row};
 
 /// Inputs being analysed.
 pub struct Run {
     inputs: Inputs,
+    logs: Logs,
     engine: Engine,
     names: Vec<String>,
     progress: Progress,
     ended: bool,
     keys: KeyStore,
     piped: bool,
+    read: Arc<AtomicU64>,
+    packets: Option<PacketNo>,
+}
+
+/// What the inputs are, by their content.
+#[derive(Default)]
+struct Sorted {
+    captures: Vec<Begun>,
+    logs: Vec<LogInput>,
 }
 
 impl Run {
@@ -33,12 +46,15 @@ impl Run {
         let sources = sources(reading);
         let names: Vec<String> = sources.iter().map(ToString::to_string).collect();
         let total = sources.iter().map(Source::size).sum::<Option<u64>>();
+        let read = Arc::default();
+        let Sorted { captures, logs } = sort(sources, &offsets(reading)?, &read)?;
         let mut keys = key_files::load(reading)?;
-        for lines in secrets_in(&sources)? {
+        let capture_sources: Vec<Source> = captures.iter().map(|begun| begun.source.clone()).collect();
+        for lines in secrets_in(&capture_sources)? {
             key_files::add_lines(&mut keys, "the capture", &lines);
         }
-        let piped = !sources.iter().all(Source::is_repeatable);
-        let mut inputs = Inputs::open(sources)?;
+        let piped = !capture_sources.iter().all(Source::is_repeatable);
+        let mut inputs = Inputs::open_begun(captures, Arc::clone(&read))?;
         if piped {
             for lines in inputs.take_key_logs() {
                 key_files::add_lines(&mut keys, "the capture", &lines);
@@ -49,6 +65,7 @@ impl Run {
             ports.decode_as(port, kind);
         }
         let limits = Limits::within(reading.max_memory);
+        let logs = Logs::new(logs, reading.log_zone.clone(), &limits);
         let mut engine = Engine::new(Options {
             ports,
             limits,
@@ -59,7 +76,7 @@ impl Run {
         });
         engine.name_inputs(&names);
         let progress = Progress::new(show_progress && !reading.no_progress, total);
-        Ok(Self { inputs, engine, names, progress, ended: false, keys, piped })
+        Ok(Self { inputs, logs, engine, names, progress, ended: false, keys, piped, read, packets: None })
     }
 
     /// The next sign-in that is over, and what is wrong with it; ask after each row, and after the last.
@@ -76,30 +93,54 @@ impl Run {
             if self.ended {
                 return None;
             }
-            match self.inputs.advance() {
-                Some(Next::Packet(packet)) => {
-                    let frame = packet.at.frame.0;
-                    self.engine.push(&packet);
-                    self.late_secrets(frame);
-                }
-                Some(Next::Damaged(input, after, damage)) => {
-                    let name = self.names.get(usize::from(input.0)).cloned().unwrap_or_default();
-                    let what = damage.to_string();
-                    let place = after.map_or_else(String::new, |at| format!(" after packet {}", at.frame.0));
-                    self.progress.suspend(|| {
-                        output::complain(&format!(
-                            "{name}: cannot be read on{place}: {what}; all before that is shown"
-                        ));
-                    });
-                    self.engine.damaged(Damage { input, name, after, what });
-                }
-                None => {
-                    self.engine.finish();
-                    self.ended = true;
-                }
-            }
-            self.progress.update(|| self.inputs.read_bytes());
+            self.step();
+            self.progress.update(|| self.read.load(Ordering::Relaxed));
         }
+    }
+
+    /// Reads what comes next: a packet, or what a log says.
+    fn step(&mut self) {
+        let log_due = self.logs.due();
+        while let Some((input, after, error)) = self.logs.take_damage() {
+            self.damaged(input, after, error.to_string());
+        }
+        let due = self.inputs.due();
+        let packet_no = self.packets.map_or(PacketNo::FIRST, PacketNo::next);
+        if let Some(log_due) = log_due.filter(|&log_due| due.is_none_or(|due| log_due < due)) {
+            if let Some(observation) = self.logs.advance(packet_no) {
+                self.packets = Some(packet_no);
+                self.engine.observe(observation);
+            } else {
+                self.engine.advance(log_due);
+            }
+            return;
+        }
+        match self.inputs.advance() {
+            Some(capture::Next::Packet(mut packet)) => {
+                // Packets and records are counted together.
+                packet.at.packet = packet_no;
+                self.packets = Some(packet_no);
+                let frame = packet.at.frame.0;
+                self.engine.push(&packet);
+                self.late_secrets(frame);
+            }
+            Some(capture::Next::Damaged(input, after, damage)) => self.damaged(input, after, damage.to_string()),
+            None => {
+                self.engine.count(&self.logs.take_stats());
+                self.engine.finish();
+                self.ended = true;
+            }
+        }
+    }
+
+    /// An input cannot be read on.
+    fn damaged(&mut self, input: InputNo, after: Option<At>, what: String) {
+        let name = self.names.get(input.index()).cloned().unwrap_or_default();
+        let place = after.map_or_else(String::new, |at| format!(" after {}", at.place()));
+        self.progress.suspend(|| {
+            output::complain(&format!("{name}: cannot be read on{place}: {what}; all before that is shown"));
+        });
+        self.engine.damaged(Damage { input, name, after, what });
     }
 
     /// Secrets of a pipe count from where they stand on; a file was searched for them before.
@@ -148,3 +189,60 @@ fn sources(reading: &Reading) -> Vec<Source> {
     };
     reading.inputs.iter().map(source).collect()
 }
+
+/// What the user says of the clocks: for each input its offset, by its place.
+fn offsets(reading: &Reading) -> Result<Vec<Span>, Failure> {
+    let mut offsets = vec![Span::default(); reading.inputs.len()];
+    for (name, offset) in &reading.clock_offset {
+        let places = reading.inputs.iter().zip(&mut offsets);
+        let mut named =
+            places.filter(|(input, _)| *input == name || input.file_name() == Some(name.as_os_str())).peekable();
+        if named.peek().is_none() {
+            return Err(Failure::Usage(format!("--clock-offset: no input is called `{}`", name.display())));
+        }
+        named.for_each(|(_, place)| *place = *offset);
+    }
+    Ok(offsets)
+}
+
+/// Tells captures from logs by their first bytes.
+fn sort(sources: Vec<Source>, offsets: &[Span], read: &Arc<AtomicU64>) -> Result<Sorted, Failure> {
+    let mut sorted = Sorted::default();
+    for (index, source) in sources.into_iter().enumerate() {
+        let offset = offsets.get(index).copied().unwrap_or_default();
+        let mut reader = source.open(Arc::clone(read))?;
+        let (head, error) = read_head(&mut reader);
+        if let Some(error) = error.filter(|_| head.is_empty()) {
+            return Err(OpenError::Io { source_name: source.to_string(), error }.into());
+        }
+        let beginning = logs::look(&head);
+        if let Some(advice) = beginning.and_then(|beginning| beginning.format.advice()) {
+            return Err(OpenError::NotACapture { source_name: source.to_string(), what: advice.to_owned() }.into());
+        }
+        let number = InputNo::new(index, beginning.is_some());
+        let reader: Box<dyn Read + Send> = Box::new(Cursor::new(head).chain(reader));
+        match beginning {
+            Some(beginning) => sorted.logs.push(LogInput { reader, beginning, number, offset }),
+            // What can be opened again is, when it is due.
+            None => {
+                let reader = if source.is_repeatable() { None } else { Some(reader) };
+                sorted.captures.push(Begun { source, reader, number, offset });
+            }
+        }
+    }
+    Ok(sorted)
+}
+
+/// The first bytes of an input, few of a capture, as many as a log may need; and what ended them too early, which
+/// the reader says again.
+fn read_head(reader: &mut dyn Read) -> (Vec<u8>, Option<io::Error>) {
+    let mut head = Vec::new();
+    let mut result = reader.take(ENOUGH).read_to_end(&mut head);
+    if result.is_ok() && !is_capture(&head) {
+        result = reader.take(logs::HEAD as u64 - ENOUGH).read_to_end(&mut head);
+    }
+    (head, result.err())
+}
+
+/// Bytes that tell whether an input is a capture.
+const ENOUGH: u64 = 64;

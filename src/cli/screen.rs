@@ -1,6 +1,7 @@
 //! The timeline and the summary on a terminal.
 
 use std::io::{self, BufWriter, IsTerminal as _, Write};
+use std::net::SocketAddr;
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
@@ -15,7 +16,7 @@ use crate::findings::{Finding, Severity};
 use crate::model::http::HttpStart;
 use crate::model::stats::COUNTERS;
 use crate::model::tls::TlsEvent;
-use crate::model::{Counter, Direction, Message, TcpEvent, Timestamp, TransportKind};
+use crate::model::{Counter, Direction, LogKind, Message, TcpEvent, Timestamp, TransportKind};
 use crate::story::login::steps::LoginStep;
 use crate::story::login::waterfall::Phase;
 use crate::story::login::{Login, LoginOutcome};
@@ -82,7 +83,7 @@ impl Screen {
         let (ends, way) = match row.flow {
             Some(flow) => {
                 let arrow = if row.direction == Direction::Out { "→" } else { "←" };
-                (format!("{} {arrow} {}", flow.key.client, flow.key.server), way(row.direction))
+                (format!("{} {arrow} {}", end(flow.key.client), end(flow.key.server)), way(row.direction))
             }
             None => (String::new(), "   "),
         };
@@ -191,7 +192,13 @@ impl Screen {
             }
             _ => String::new(),
         };
-        let text = format!("{}: {packets} packets, {bytes} bytes{span}", report.inputs.join(", "));
+        let records = report.stats.get(Counter::LogRecords);
+        let holds = match (packets, records) {
+            (_, 0) => format!("{packets} packets, {bytes} bytes"),
+            (0, _) => format!("{records} log records"),
+            _ => format!("{packets} packets, {bytes} bytes, {records} log records"),
+        };
+        let text = format!("{}: {holds}{span}", report.inputs.join(", "));
         self.line("Capture", &text)
     }
 
@@ -222,7 +229,10 @@ impl Screen {
         for (label, loss) in [("Besides", false), ("Missing", true)] {
             let parts: Vec<String> = COUNTERS
                 .iter()
-                .filter(|entry| entry.loss == loss && !matches!(entry.counter, Counter::Packets | Counter::Bytes))
+                .filter(|entry| {
+                    entry.loss == loss
+                        && !matches!(entry.counter, Counter::Packets | Counter::Bytes | Counter::LogRecords)
+                })
                 .filter(|entry| report.stats.get(entry.counter) > 0)
                 .map(|entry| format!("{} {}", report.stats.get(entry.counter), entry.text))
                 .collect();
@@ -409,14 +419,19 @@ fn bar(phase: &Phase, total: f64) -> String {
     format!("{}{}{}{}", "·".repeat(before), "█".repeat(filled), "░".repeat(length - filled), "·".repeat(rest))
 }
 
-/// The rows or frames that show a finding.
+/// The rows, packets or lines that show a finding.
 fn evidence(finding: &Finding) -> String {
     let cited: Vec<String> = if finding.rows.is_empty() {
-        finding.evidence.iter().map(|mark| format!("frame {}", mark.at.frame.0)).collect()
+        finding.evidence.iter().map(|mark| mark.at.place()).collect()
     } else {
         finding.rows.iter().map(|row| format!("row {row}")).collect()
     };
     if cited.is_empty() { String::new() } else { format!(" ({})", cited.join(", ")) }
+}
+
+/// An end of a conversation; `?` where a log does not say it.
+fn end(end: SocketAddr) -> String {
+    if end.ip().is_unspecified() && end.port() == 0 { "?".to_owned() } else { end.to_string() }
 }
 
 fn way(direction: Direction) -> &'static str {
@@ -469,6 +484,11 @@ pub fn row_style(row: &Row) -> Style {
             TlsEvent::Alert(Some(alert)) if !alert.is_close_notify() => BAD,
             TlsEvent::NotOpened(_) => MIND,
             _ => NEUTRAL,
+        },
+        Message::Log(event) => match event.kind {
+            LogKind::Failed | LogKind::Error => BAD,
+            LogKind::Closed(_) | LogKind::Diagnostic => MIND,
+            LogKind::Connected | LogKind::Dns => NEUTRAL,
         },
         Message::Dns(_)
         | Message::Tcp(_)

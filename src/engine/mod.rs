@@ -1,6 +1,6 @@
 //! The composition of all layers: packets in, rows and a report out.
 //!
-//! [`Engine::push`] takes packets in order, [`Engine::advance`] lets time pass where none come,
+//! [`Engine::push`] takes packets in order, [`Engine::observe`] what trace logs say, [`Engine::advance`] lets time pass where none come,
 //! [`Engine::next_row`] hands out finished rows, [`Engine::finish`] ends. Opens nothing, prints nothing,
 //! reads no clock.
 
@@ -12,7 +12,9 @@ use std::sync::Arc;
 
 use crate::crypto::KeyStore;
 use crate::findings::{self, Cited, Finding};
-use crate::model::{At, Counter, Direction, FlowKey, Limits, Observation, Packet, Payload, Ports, Stats, Timestamp};
+use crate::model::{
+    At, Counter, Direction, FlowKey, Limits, Message, Observation, Packet, Payload, Ports, Stats, Timestamp,
+};
 use crate::story::login::Login;
 use crate::story::{Damage, Report, Row, Story};
 use lane::Lane;
@@ -49,6 +51,7 @@ pub struct Engine {
     stats: Stats,
     swept: Option<Timestamp>,
     without_sieve: bool,
+    followed: Option<FlowKey>,
 }
 
 impl Engine {
@@ -65,6 +68,7 @@ impl Engine {
             stats: Stats::default(),
             swept: None,
             without_sieve,
+            followed,
         }
     }
 
@@ -96,6 +100,25 @@ impl Engine {
         }
         self.lane.push(packet, wanted, &mut self.observations);
         self.tell();
+    }
+
+    /// Takes what a trace log says, in the order of time among the packets.
+    pub fn observe(&mut self, observation: Observation) {
+        self.story.saw(observation.at);
+        self.sweep(observation.at.time);
+        if let (Message::Sip(message), Some(_)) = (&observation.message, self.followed)
+            && observation.flow == self.followed
+        {
+            let payload = Payload { bytes: message.raw.to_vec(), decrypted: false };
+            self.observations.push(Observation { message: Message::Payload(payload), ..observation.clone() });
+        }
+        self.observations.push(observation);
+        self.tell();
+    }
+
+    /// Adds what the reader of an input counted.
+    pub fn count(&mut self, counted: &Stats) {
+        self.stats.merge(counted);
     }
 
     /// Lets capture time pass where no packet comes.

@@ -141,7 +141,8 @@ fn inner_sessions(report: &Report) -> Json {
     let session = |(flow, at, flight): &(RowFlow, At, Flight)| {
         json!({
             "flow": flow.number,
-            "frame": at.frame.0,
+            "frame": at.frame_no(),
+            "line": at.line_no(),
             "version": flight.version.map(|version| version.to_string()),
             "cipher_suite": flight.suite.map(|suite| suite.to_string()),
             "client_certificate": flight.certificate.as_ref().map(certificate),
@@ -157,7 +158,8 @@ fn unanswered(report: &Report) -> Json {
         json!({
             "method": request.method,
             "call_id": request.call_id,
-            "frame": request.at.frame.0,
+            "frame": request.at.frame_no(),
+            "line": request.at.line_no(),
             "direction": request.direction.name(),
             "server": request.flow.server.to_string(),
         })
@@ -169,6 +171,7 @@ fn capture(report: &Report) -> Json {
     json!({
         "packets": report.stats.get(Counter::Packets),
         "bytes": report.stats.get(Counter::Bytes),
+        "log_records": report.stats.get(Counter::LogRecords),
         "rows": report.rows,
         "first": report.first.map(|at| rfc3339(at.time)),
         "last": report.last.map(|at| rfc3339(at.time)),
@@ -205,8 +208,10 @@ fn flow(flow: &FlowReport) -> Json {
         "client_port": flow.key.client.port(),
         "server_ip": flow.key.server.ip().to_string(),
         "server_port": flow.key.server.port(),
-        "first_frame": flow.first.frame.0,
-        "last_frame": flow.last.frame.0,
+        "first_frame": flow.first.frame_no(),
+        "last_frame": flow.last.frame_no(),
+        "first_line": flow.first.line_no(),
+        "last_line": flow.last.line_no(),
         "opened": flow.opened.map(crate::model::TcpEvent::name),
         "ended": flow.ended.map(crate::model::TcpEvent::name),
         "sip_out": flow.sip[0],
@@ -243,7 +248,8 @@ fn login(login: &Login) -> Json {
             "step": slowest.kind.id(),
             "what": slowest.what,
             "took_s": slowest.took.as_secs_f64(),
-            "frame": slowest.mark.at.frame.0,
+            "frame": slowest.mark.at.frame_no(),
+            "line": slowest.mark.at.line_no(),
         })),
         "steps": login.steps().iter().map(|told| step(login, told)).collect::<Vec<_>>(),
     })
@@ -268,7 +274,8 @@ fn step(login: &Login, step: &LoginStep) -> Json {
         "began": rfc3339(step.began.time),
         "duration_s": step.ended.time.since(step.began.time).as_secs_f64(),
         "rows": step.rows.iter().filter_map(|mark| login.row_number(*mark)).collect::<Vec<_>>(),
-        "frames": step.rows.iter().map(|mark| mark.at.frame.0).collect::<Vec<_>>(),
+        "frames": step.rows.iter().filter_map(|mark| mark.at.frame_no()).collect::<Vec<_>>(),
+        "lines": step.rows.iter().filter_map(|mark| mark.at.line_no()).collect::<Vec<_>>(),
         "says": step.says,
         "detail": Json::Object(detail.collect()),
     })
@@ -330,7 +337,8 @@ fn finding(finding: &Finding) -> Json {
         "why": finding.rule.why,
         "fix": finding.rule.fix,
         "rows": finding.rows,
-        "frames": finding.evidence.iter().map(|mark| mark.at.frame.0).collect::<Vec<_>>(),
+        "frames": finding.evidence.iter().filter_map(|mark| mark.at.frame_no()).collect::<Vec<_>>(),
+        "lines": finding.evidence.iter().filter_map(|mark| mark.at.line_no()).collect::<Vec<_>>(),
         "login": finding.login,
         "root_cause": finding.root_cause,
     })

@@ -35,5 +35,5 @@ fn is_one_sided(flow: &FlowReport) -> bool {
         Some(event) => matches!(event, TcpEvent::Open { answer_time: None, .. }),
         None => out,
     };
-    flow.key.transport == TransportKind::Tcp && one_way && handshake
+    flow.key.transport == TransportKind::Tcp && one_way && handshake && !flow.first.input.is_log()
 }

@@ -19,6 +19,8 @@ fn check(rule: &'static Rule, report: &Report) -> Vec<Finding> {
     let late: Vec<_> = report
         .flows
         .iter()
+        // A trace log has messages only.
+        .filter(|flow| !flow.first.input.is_log())
         .filter(|flow| flow.key.transport == TransportKind::Tcp && flow.opened.is_none())
         .filter(|flow| flow.sip != [0, 0] || has_closed_session(report, flow))
         .collect();

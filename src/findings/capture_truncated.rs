@@ -15,9 +15,8 @@ pub static RULE: Rule = Rule {
 
 fn check(rule: &'static Rule, report: &Report) -> Vec<Finding> {
     let found = report.damages.iter().map(|damage| {
-        let after = damage
-            .after
-            .map_or_else(|| "before its first packet".to_owned(), |at| format!("after packet {}", at.frame.0));
+        let after =
+            damage.after.map_or_else(|| "before its first packet".to_owned(), |at| format!("after {}", at.place()));
         let what = format!("{} cannot be read on {after}: {}", damage.name, damage.what);
         Finding::new(rule, Severity::Warning, what, damage.after.into_iter().collect())
     });

@@ -42,6 +42,8 @@ pub struct Limits {
     pub sip_body: usize,
     /// Bytes of messages under way in all flows together. Default 64 MiB.
     pub pending_bytes: usize,
+    /// Longest record of a trace log. Default 8 MiB: as much as a SIP body; a longer record is cut.
+    pub log_record: usize,
     /// Rows that wait to be put in order. Default 65,536.
     pub rows: usize,
     /// Bytes of messages in rows that wait. Default 32 MiB.
@@ -78,6 +80,7 @@ impl Limits {
             sip_head: share(64, 1 << 20),
             sip_body: share(32, 64 << 20),
             pending_bytes: share(4, 1 << 30),
+            log_record: share(32, 64 << 20),
             rows: share(4096, 65_536),
             row_bytes: share(8, 256 << 20),
             row_age: Span::from_secs(30),

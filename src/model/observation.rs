@@ -6,6 +6,7 @@ use crate::model::dns::DnsMessage;
 use crate::model::flow::{Direction, FlowKey};
 use crate::model::http::HttpMessage;
 use crate::model::kerberos::KerberosMessage;
+use crate::model::log::LogEvent;
 use crate::model::packet::At;
 use crate::model::sip::SipMessage;
 use crate::model::time::Span;
@@ -54,6 +55,8 @@ pub enum Message {
     Kerberos(Box<KerberosMessage>),
     /// A DHCP message.
     Dhcp(Box<DhcpMessage>),
+    /// What a trace log says besides SIP messages.
+    Log(Box<LogEvent>),
     /// Bytes of a followed conversation. No row.
     Payload(Payload),
     /// A record of application data that stays closed, where records are measured. No row.

@@ -29,9 +29,30 @@ impl PacketNo {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FrameNo(pub u64);
 
-/// Which of the inputs a packet came from, counted from 0 in the order they were given.
+/// Which of the inputs a packet came from, counted from 0 in the order they were given. That it is a trace
+/// log stands in the top bit, so that whatever cites a place knows whether it is a packet or a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InputNo(pub u16);
+
+impl InputNo {
+    const LOG: u16 = 0x8000;
+
+    /// The input at that place; of more than 32,767 inputs the rest share the last number.
+    pub fn new(index: usize, is_log: bool) -> Self {
+        let index = u16::try_from(index).unwrap_or(u16::MAX).min(Self::LOG - 1);
+        Self(if is_log { index | Self::LOG } else { index })
+    }
+
+    /// Its place among the inputs.
+    pub const fn index(self) -> usize {
+        (self.0 & !Self::LOG) as usize
+    }
+
+    /// Whether it is a trace log, whose places are lines.
+    pub const fn is_log(self) -> bool {
+        self.0 & Self::LOG != 0
+    }
+}
 
 /// A place where packets were captured. Ring-buffer files of one capture share a point; a client's
 /// and a server's capture of the same connection do not.
@@ -45,13 +66,28 @@ pub struct At {
     pub time: Timestamp,
     /// Position among all packets.
     pub packet: PacketNo,
-    /// Position within its input.
+    /// Position within its input: the packet, or in a trace log the line.
     pub frame: FrameNo,
     /// The input it came from.
     pub input: InputNo,
 }
 
 impl At {
+    /// The packet within its input, as Wireshark counts; `None` in a trace log.
+    pub const fn frame_no(self) -> Option<u64> {
+        if self.input.is_log() { None } else { Some(self.frame.0) }
+    }
+
+    /// The line of a trace log, counted from 1; `None` in a capture.
+    pub const fn line_no(self) -> Option<u64> {
+        if self.input.is_log() { Some(self.frame.0) } else { None }
+    }
+
+    /// The place for people: `packet 7`, or `line 7` of a trace log.
+    pub fn place(self) -> String {
+        format!("{} {}", if self.input.is_log() { "line" } else { "packet" }, self.frame.0)
+    }
+
     /// The later of two packets, by position.
     #[must_use]
     pub fn later(self, other: Self) -> Self {

@@ -54,6 +54,14 @@ pub enum Counter {
     RowsLate,
     /// Look-ups, requests or flows forgotten for a bound.
     Forgotten,
+    /// Records of trace logs read.
+    LogRecords,
+    /// Records of trace logs that are of no interest.
+    LogOther,
+    /// Records of trace logs that were seen before, in another file of a rotation.
+    LogRepeated,
+    /// Records of trace logs cut for their length, or of which a part is not in the file.
+    LogCut,
 }
 
 /// What a counter means.
@@ -74,7 +82,7 @@ const fn text(counter: Counter, id: &'static str, text: &'static str, loss: bool
 }
 
 /// In the order of the summary.
-pub static COUNTERS: [CounterText; 25] = [
+pub static COUNTERS: [CounterText; 29] = [
     text(Counter::Packets, "packets", "packets read", false),
     text(Counter::Bytes, "bytes", "bytes captured", false),
     text(Counter::Sieved, "packets_other", "packets of other traffic passed over", false),
@@ -110,6 +118,10 @@ pub static COUNTERS: [CounterText; 25] = [
     text(Counter::PendingBound, "messages_bound", "messages under way dropped for the memory bound", true),
     text(Counter::RowsLate, "rows_late", "rows that came after later ones had left", false),
     text(Counter::Forgotten, "forgotten", "look-ups, requests or flows forgotten for the memory bound", true),
+    text(Counter::LogRecords, "log_records", "log records read", false),
+    text(Counter::LogOther, "log_records_other", "log records of other things passed over", false),
+    text(Counter::LogRepeated, "log_records_repeated", "log records that were in a file before", false),
+    text(Counter::LogCut, "log_records_cut", "log records of which a part is missing", true),
 ];
 
 /// The counts.

@@ -24,6 +24,12 @@ impl Timestamp {
         self.0
     }
 
+    /// The point that much later, clamped to what the type holds.
+    #[must_use]
+    pub const fn after(self, span: Span) -> Self {
+        Self(self.0.saturating_add(span.0))
+    }
+
     /// How long after `earlier` this is; negative where it is before.
     pub const fn since(self, earlier: Self) -> Span {
         Span(self.0.saturating_sub(earlier.0))

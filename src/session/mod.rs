@@ -33,6 +33,7 @@ use tls::Resumptions;
 const MOST_WAITING: usize = 16;
 
 /// What a decoder works with and writes to.
+#[expect(clippy::struct_excessive_bools, reason = "each is a question or an answer of its own")]
 pub struct Output<'a> {
     /// The conversation.
     pub flow: FlowKey,

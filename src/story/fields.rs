@@ -9,7 +9,7 @@ use crate::model::http::{HttpMessage, HttpStart};
 use crate::model::kerberos::KerberosMessage;
 use crate::model::sip::{Carrier, HeaderName, SipMessage, StartLine};
 use crate::model::tls::{CipherSuite, TlsEvent, TlsVersion};
-use crate::model::{Message, Timestamp};
+use crate::model::{LogEvent, Message, Timestamp};
 use crate::story::names::Origin;
 use crate::story::narrate;
 use crate::story::row::Row;
@@ -63,6 +63,11 @@ fn ends(row: &Row) -> Option<(SocketAddr, SocketAddr)> {
     row.flow.map(|flow| flow.key.ends(row.direction))
 }
 
+/// An end of a conversation, where it is known: a trace log may not say it.
+fn address(row: &Row, end: SocketAddr) -> Option<SocketAddr> {
+    (!row.at.input.is_log() || !end.ip().is_unspecified()).then_some(end)
+}
+
 fn dns(row: &Row) -> Option<&DnsMessage> {
     if let Message::Dns(message) = &row.message { Some(message) } else { None }
 }
@@ -87,6 +92,10 @@ fn dhcp(row: &Row) -> Option<&DhcpMessage> {
     if let Message::Dhcp(message) = &row.message { Some(message) } else { None }
 }
 
+fn log(row: &Row) -> Option<&LogEvent> {
+    if let Message::Log(event) = &row.message { Some(event) } else { None }
+}
+
 fn carrier(row: &Row) -> Option<Carrier> {
     match &row.message {
         Message::Sip(message) => Some(message.carrier),
@@ -106,16 +115,18 @@ fn header(row: &Row, name: HeaderName, part: for<'b> fn(&'b str) -> &'b str) -> 
 /// All fields, in the order in which they are written.
 pub static FIELDS: &[Field] = &[
     field("row", "position in the timeline, from 1", |row| int(row.number)),
-    field("kind", "dns, tcp, icmp, tls, sip, http, kerberos, dhcp, loss, defect", |row| text(row.kind())),
+    field("kind", "dns, tcp, icmp, tls, sip, http, kerberos, dhcp, log, loss, defect", |row| text(row.kind())),
     field("time", "capture time, RFC 3339, UTC", |row| Some(Value::Time(row.at.time))),
     field("elapsed", "seconds since the first packet", |row| Some(Value::Seconds(row.elapsed.as_secs_f64()))),
-    field("frame", "packet that completed it, as Wireshark counts", |row| int(row.at.frame.0)),
-    field("first_frame", "packet in which it began", |row| int(row.began.frame.0)),
+    field("source", "capture or log", |row| text(if row.at.input.is_log() { "log" } else { "capture" })),
+    field("frame", "packet that completed it, as Wireshark counts", |row| int(row.at.frame_no()?)),
+    field("first_frame", "packet in which it began", |row| int(row.began.frame_no()?)),
+    field("log_line", "line of the trace log with which it begins", |row| int(row.began.line_no()?)),
     field("input", "file or interface, where there are several", |row| text(row.input.as_deref()?)),
-    field("src_ip", "sender's address", |row| text(ends(row)?.0.ip().to_string())),
-    field("src_port", "sender's port", |row| int(ends(row)?.0.port())),
-    field("dst_ip", "receiver's address", |row| text(ends(row)?.1.ip().to_string())),
-    field("dst_port", "receiver's port", |row| int(ends(row)?.1.port())),
+    field("src_ip", "sender's address", |row| text(address(row, ends(row)?.0)?.ip().to_string())),
+    field("src_port", "sender's port", |row| int(address(row, ends(row)?.0)?.port())),
+    field("dst_ip", "receiver's address", |row| text(address(row, ends(row)?.1)?.ip().to_string())),
+    field("dst_port", "receiver's port", |row| int(address(row, ends(row)?.1)?.port())),
     field("direction", "out leaves the client, in reaches it", |row| row.flow.and_then(|_| text(row.direction.name()))),
     field("flow", "which TCP or UDP conversation", |row| int(row.flow?.number)),
     field("summary", "one line for people", |row| text(summary::summary(row))),
@@ -145,7 +156,10 @@ pub static FIELDS: &[Field] = &[
         Some(Value::Seconds(row.rtt?.as_secs_f64()))
     }),
     field("transport", "udp, tcp or tls", |row| text(carrier(row)?.name())),
-    field("decrypted", "whether it was decrypted", |row| Some(Value::Bool(carrier(row)? == Carrier::Tls))),
+    field("decrypted", "whether it was decrypted; not of trace logs, which have all in the clear", |row| {
+        row.at.frame_no()?;
+        Some(Value::Bool(carrier(row)? == Carrier::Tls))
+    }),
     field("compressed", "whether it came out of SIP compression", |row| Some(Value::Bool(sip(row)?.compressed))),
     field("complete", "whether all of it is there", |row| match &row.message {
         Message::Sip(message) => Some(Value::Bool(message.complete)),
@@ -184,7 +198,10 @@ pub static FIELDS: &[Field] = &[
         },
         _ => None,
     }),
-    field("call_id", "Call-ID", |row| header(row, HeaderName::CallId, |value| value)),
+    field("call_id", "Call-ID", |row| match log(row) {
+        Some(event) => text(event.call_id.as_deref()?),
+        None => header(row, HeaderName::CallId, |value| value),
+    }),
     field("cseq", "CSeq", |row| header(row, HeaderName::CSeq, |value| value)),
     field("from", "URI of From", |row| header(row, HeaderName::From, address_uri)),
     field("to", "URI of To", |row| header(row, HeaderName::To, address_uri)),
@@ -269,6 +286,12 @@ pub static FIELDS: &[Field] = &[
         Message::Lost(loss) => int(loss.bytes),
         _ => None,
     }),
+    field("log_event", "connected, closed, failed, dns, diagnostic, error", |row| text(log(row)?.kind.name())),
+    field("log_level", "trace, info, warn, error", |row| text(log(row)?.level.name())),
+    field("log_component", "component that wrote the record", |row| text(log(row)?.component.as_deref()?)),
+    field("log_text", "what the record says", |row| text(&*log(row)?.text)),
+    field("log_code", "HRESULT or Winsock error in the record", |row| text(summary::code(log(row)?)?)),
+    field("log_name", "name that a look-up is for", |row| text(log(row)?.name.as_deref()?)),
 ];
 
 /// The field of that name.

@@ -34,7 +34,7 @@ use crate::story::row::Row;
 use crate::story::summary::summary;
 
 /// Kinds of rows that a filter may name.
-pub const KINDS: [&str; 10] = ["dns", "tcp", "icmp", "tls", "sip", "http", "kerberos", "dhcp", "loss", "defect"];
+pub const KINDS: [&str; 11] = ["dns", "tcp", "icmp", "tls", "sip", "http", "kerberos", "dhcp", "log", "loss", "defect"];
 
 /// Deepest nesting of parentheses and `not`.
 const DEEPEST: usize = 64;

@@ -135,7 +135,7 @@ impl Story {
             Message::Ciphertext(_) => return,
             message => message,
         };
-        let input = (self.inputs.len() > 1).then(|| self.inputs.get(usize::from(at.input.0)).cloned()).flatten();
+        let input = (self.inputs.len() > 1).then(|| self.inputs.get(at.input.index()).cloned()).flatten();
         self.row_count += 1;
         let id = RowId(self.row_count);
         let mut row = Row { id, at, began, input, direction, message, ..Row::new(at) };
@@ -181,7 +181,9 @@ impl Story {
     fn flow(&mut self, key: FlowKey, row: &Row) -> RowFlow {
         if self.flows.peek(&key).is_none() {
             self.flow_count += 1;
-            let origin = self.names.origin(&key, row.began, self.flow_count);
+            // A log does not show how its client came to know the server.
+            let looked_up = (!row.at.input.is_log()).then(|| self.names.origin(&key, row.began, self.flow_count));
+            let origin = looked_up.flatten();
             let report = FlowReport::new(self.flow_count, key, row.began, origin);
             let before = self.flows.forgotten();
             if let Some(evicted) = self.flows.insert(key, report) {
@@ -230,6 +232,7 @@ impl Story {
             Message::Dhcp(_)
             | Message::Tls(_)
             | Message::TlsSession(_)
+            | Message::Log(_)
             | Message::Payload(_)
             | Message::Ciphertext(_)
             | Message::Lost(_)

@@ -69,9 +69,18 @@ impl FlowReport {
     pub fn note(&mut self, row: &Row) {
         self.first = self.first.earlier(row.began);
         self.last = self.last.later(row.at);
+        let told = match &row.message {
+            Message::Tcp(event) => Some(*event),
+            Message::Log(event) => event.tcp(),
+            _ => None,
+        };
+        match told {
+            Some(event @ TcpEvent::Open { .. }) => self.opened = Some(event),
+            Some(event) => self.ended = Some(event),
+            None => {}
+        }
         match (&row.message, row.direction) {
-            (Message::Tcp(event @ TcpEvent::Open { .. }), _) => self.opened = Some(*event),
-            (Message::Tcp(event), _) => self.ended = Some(*event),
+            (Message::Tcp(_), _) => {}
             (Message::Sip(_), Direction::Out) => self.sip[0] += 1,
             (Message::Sip(_), Direction::In) => self.sip[1] += 1,
             (Message::Tls(event), _) if matches!(**event, TlsEvent::ClientHello(_)) => self.handshake[0] += 1,

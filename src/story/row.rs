@@ -120,6 +120,7 @@ impl Row {
             Message::Kerberos(_) => "kerberos",
             Message::Dhcp(_) => "dhcp",
             Message::Payload(_) | Message::Ciphertext(_) => "payload",
+            Message::Log(_) => "log",
             Message::Lost(_) => "loss",
             Message::Defect(_) => "defect",
         }
@@ -134,6 +135,7 @@ impl Row {
             Message::Tls(event) => event.weight(),
             Message::Kerberos(message) => message.weight(),
             Message::Dhcp(message) => message.weight(),
+            Message::Log(event) => event.weight(),
             _ => 0,
         };
         size_of::<Self>() + message + self.authentication.as_ref().map_or(0, |authentication| authentication.weight())

@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use crate::model::codes::CodeKind;
 use crate::model::dhcp::DhcpMessage;
 use crate::model::dns::{DnsMessage, rcode_name};
 use crate::model::http::{HttpMessage, HttpStart};
 use crate::model::kerberos::KerberosMessage;
 use crate::model::sip::{SipMessage, StartLine};
 use crate::model::tls::{Certificate, CipherSuite, TlsEvent, TlsVersion};
-use crate::model::{Direction, Loss, LossCause, Message, Span, TcpEvent, Timestamp};
+use crate::model::{Direction, LogEvent, Loss, LossCause, Message, Span, TcpEvent, Timestamp};
 use crate::story::authentication::{Authentication, Token};
 use crate::story::names::Origin;
 use crate::story::row::Row;
@@ -33,6 +34,7 @@ pub fn summary(row: &Row) -> String {
         Message::Sip(message) => sip(message, &mut text),
         Message::Tls(event) => tls(event, row, &mut text),
         Message::Http(message) => http(message, &mut text),
+        Message::Log(event) => log(event, &mut text),
         Message::Kerberos(message) => kerberos(message, &mut text),
         Message::Dhcp(message) => dhcp(message, &mut text),
         Message::TlsSession(_) | Message::Payload(_) | Message::Ciphertext(_) => {}
@@ -297,6 +299,30 @@ fn http(message: &HttpMessage, text: &mut String) {
     }
     if !message.complete {
         text.push_str(" [incomplete]");
+    }
+}
+
+/// The code of a log record, by name where it is known.
+pub fn code(event: &LogEvent) -> Option<String> {
+    let (kind, number) = event.code?;
+    Some(match event.explained() {
+        Some(code) => code.to_string(),
+        None if kind == CodeKind::Hresult => format!("HRESULT {number:#010x}"),
+        None => format!("{} {number}", kind.title()),
+    })
+}
+
+/// Longest text of a record in a line.
+const MOST_LOG_TEXT: usize = 300;
+
+fn log(event: &LogEvent, text: &mut String) {
+    let _ = write!(text, "{}: ", event.kind.name());
+    if let Some(known) = event.explained() {
+        let _ = write!(text, "{known}, {}; ", known.meaning);
+    }
+    text.extend(event.text.chars().take(MOST_LOG_TEXT).map(|char| if char == '\n' { ' ' } else { char }));
+    for (name, value) in &event.data {
+        let _ = write!(text, " {name}={value}");
     }
 }
 

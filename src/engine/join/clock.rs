@@ -27,6 +27,7 @@ impl Clock {
     }
 
     /// The same clock, taken not to drift: the median for all times.
+    #[must_use]
     pub fn constant(&self) -> Self {
         let middle = self.pairs.get(self.pairs.len() / 2).map(|&(time, _)| time);
         Self { pairs: middle.zip(self.median()).into_iter().collect() }

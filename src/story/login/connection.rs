@@ -157,6 +157,11 @@ impl Connection {
         }
         match &row.message {
             Message::Tcp(event) => self.step(row, *event),
+            Message::Log(event) => {
+                if let Some(event) = event.tcp() {
+                    self.step(row, event);
+                }
+            }
             Message::Tls(event) => self.tls.note(row, event),
             Message::Sip(_) => {
                 let [out, r#in] = &mut self.messages;

@@ -514,10 +514,13 @@ fn say_connection(shown: &Connection, all: usize, failed: usize) -> String {
         }
         (Some(_), _) => format!("connected, {port}"),
         (None, Some((_, TcpEvent::Refused { .. }))) => "refuses the connection".to_owned(),
+        // A log says neither how often a SYN was sent nor for how long.
+        (None, Some((mark, TcpEvent::Unanswered { .. }))) if mark.at.input.is_log() => "does not answer".to_owned(),
         (None, Some((_, TcpEvent::Unanswered { syns, waited }))) => {
             format!("does not answer: {syns} SYNs in {}", duration(waited))
         }
         (None, Some(_)) => "is unreachable".to_owned(),
+        (None, None) if shown.began.at.input.is_log() => "the log does not tell how it was opened".to_owned(),
         (None, None) => "the connection was there before the capture began".to_owned(),
     };
     format!("{server}: {how}.{tried}")

@@ -114,7 +114,9 @@ impl Logins {
         let place = match &row.message {
             Message::Dns(message) => self.dns(&flow, row, message),
             Message::Sip(message) => self.sip(&flow, row, message),
-            Message::Tcp(_) | Message::Tls(_) | Message::Http(_) | Message::Lost(_) => self.connection(&flow, row),
+            Message::Tcp(_) | Message::Tls(_) | Message::Http(_) | Message::Log(_) | Message::Lost(_) => {
+                self.connection(&flow, row)
+            }
             Message::Kerberos(message) => self.kerberos(&flow, row, message),
             Message::Dhcp(message) => self.dhcp(&flow, row, message),
             Message::Defect(defect) => self.defect(&flow, row, defect),
@@ -141,7 +143,7 @@ impl Logins {
             return web.purpose.step();
         }
         match &row.message {
-            Message::Tcp(_) => Some(StepKind::Connect),
+            Message::Tcp(_) | Message::Log(_) => Some(StepKind::Connect),
             Message::Tls(_) => Some(StepKind::Secure),
             _ => None,
         }
@@ -292,7 +294,12 @@ impl Logins {
         }
         if self.by_flow.get_mut(flow).is_none() {
             self.draft(flow, row);
-            let sip = matches!(row.message, Message::Tcp(_)) && self.is_sip(flow, row.origin.as_ref());
+            let begins = match &row.message {
+                Message::Tcp(_) => true,
+                Message::Log(event) => event.tcp().is_some(),
+                _ => false,
+            };
+            let sip = begins && self.is_sip(flow, row.origin.as_ref());
             if !(sip && self.take_up(flow, row).is_some() || self.take_up_web(flow, row).is_some()) {
                 return None;
             }
@@ -559,6 +566,7 @@ fn is_notable(row: &Row) -> bool {
     match &row.message {
         Message::Dns(message) => message.is_response() && message.rcode != 0,
         Message::Tcp(event) => !matches!(event, TcpEvent::Open { .. }),
+        Message::Log(event) => !matches!(event.tcp(), None | Some(TcpEvent::Open { .. })),
         Message::Tls(event) => matches!(**event, TlsEvent::Alert(_) | TlsEvent::Closed { .. } | TlsEvent::NotOpened(_)),
         Message::Sip(message) => {
             message.status().is_some_and(|status| status >= 300)
