@@ -9,11 +9,14 @@ use crate::cli::args::Reading;
 use crate::cli::progress::Progress;
 use crate::cli::{Failure, key_files, output};
 use crate::crypto::KeyStore;
+use crate::engine::join::seam::Seam;
+use crate::engine::join::{self, Joined, LogClock, Survey};
 use crate::engine::{Engine, Options};
 use crate::findings::{self, Finding};
 use crate::logs::{self, LogInput, Logs};
-use crate::model::{At, Counter, Direction, FlowKey, InputNo, Limits, PacketNo, Payload, Ports, Span};
+use crate::model::{At, Counter, Direction, FlowKey, InputNo, Limits, PacketNo, Payload, Ports, Span, Timestamp};
 use crate::story::login::Login;
+use crate::story::report::ClockReport;
 use crate::story::{Damage, Report, Row};
 
 /// Inputs being analysed.
@@ -28,6 +31,11 @@ pub struct Run {
     piped: bool,
     read: Arc<AtomicU64>,
     packets: Option<PacketNo>,
+    /// Records of logs that were read among packets.
+    logged: u64,
+    /// Where messages of logs belong among the packets, where there are both.
+    seam: Option<Seam>,
+    clocks: Vec<ClockReport>,
 }
 
 /// What the inputs are, by their content.
@@ -65,18 +73,24 @@ impl Run {
             ports.decode_as(port, kind);
         }
         let limits = Limits::within(reading.max_memory);
-        let logs = Logs::new(logs, reading.log_zone.clone(), &limits);
-        let mut engine = Engine::new(Options {
-            ports,
-            limits,
-            watch: reading.watch.clone(),
-            keys: Arc::new(keys.clone()),
-            followed,
-            without_sieve: false,
-        });
+        let (watch, keys_at_hand) = (reading.watch.clone(), Arc::new(keys.clone()));
+        let options = Options { ports, limits, watch, keys: keys_at_hand, followed, without_sieve: false };
+        let mut logs = logs;
+        let joined = join_inputs(reading, &capture_sources, &options)?;
+        let clocks = joined.iter().flat_map(|joined| &joined.clocks).filter_map(|clock| told(clock, &names)).collect();
+        for log in &mut logs {
+            let clocks = joined.iter().flat_map(|joined| &joined.clocks);
+            let known = clocks.into_iter().find(|known| known.input == log.number);
+            let more = known.and_then(|known| known.clock.median()).unwrap_or_default();
+            log.offset = Span::from_nanos(log.offset.as_nanos().saturating_add(more.as_nanos()));
+        }
+        let logs = Logs::new(logs, reading.log_zone.clone(), &options.limits);
+        let mut engine = Engine::new(options);
         engine.name_inputs(&names);
         let progress = Progress::new(show_progress && !reading.no_progress, total);
-        Ok(Self { inputs, logs, engine, names, progress, ended: false, keys, piped, read, packets: None })
+        let seam = joined.map(Seam::new);
+        let (ended, packets) = (false, None);
+        Ok(Self { inputs, logs, engine, names, progress, ended, keys, piped, read, packets, logged: 0, seam, clocks })
     }
 
     /// The next sign-in that is over, and what is wrong with it; ask after each row, and after the last.
@@ -106,6 +120,9 @@ impl Run {
         }
         let due = self.inputs.due();
         let packet_no = self.packets.map_or(PacketNo::FIRST, PacketNo::next);
+        if self.seam.is_some() {
+            return self.step_joined(log_due, due, packet_no);
+        }
         if let Some(log_due) = log_due.filter(|&log_due| due.is_none_or(|due| log_due < due)) {
             if let Some(observation) = self.logs.advance(packet_no) {
                 self.packets = Some(packet_no);
@@ -115,6 +132,36 @@ impl Run {
             }
             return;
         }
+        self.read_packet(packet_no);
+    }
+
+    /// Reads what comes next, where messages of logs belong among the packets.
+    fn step_joined(&mut self, log_due: Option<Timestamp>, due: Option<Timestamp>, packet_no: PacketNo) {
+        let Some(seam) = &mut self.seam else { return };
+        let ahead = due.map(|due| due.after(seam.ahead()));
+        if log_due.is_some_and(|log_due| ahead.is_none_or(|ahead| log_due < ahead)) {
+            // The number makes connections of the log distinct from those of packets; the row gets another.
+            let number = PacketNo::beyond_packets(self.logged);
+            self.logged += 1;
+            self.logs.advance(number).into_iter().for_each(|observation| seam.take(observation));
+            return;
+        }
+        if let Some(mut observation) = seam.next_unplaced(due) {
+            (observation.at.packet, observation.began.packet) = (packet_no, packet_no);
+            self.packets = Some(packet_no);
+            return self.engine.observe(observation);
+        }
+        let placed = seam.take_placed(due.is_none());
+        let is_idle = placed.is_empty();
+        for (observation, in_log) in placed {
+            self.engine.observe_placed(observation, in_log);
+        }
+        if is_idle {
+            self.read_packet(packet_no);
+        }
+    }
+
+    fn read_packet(&mut self, packet_no: PacketNo) {
         match self.inputs.advance() {
             Some(capture::Next::Packet(mut packet)) => {
                 // Packets and records are counted together.
@@ -122,6 +169,9 @@ impl Run {
                 self.packets = Some(packet_no);
                 let frame = packet.at.frame.0;
                 self.engine.push(&packet);
+                if let Some(seam) = &mut self.seam {
+                    seam.pass(packet_no);
+                }
                 self.late_secrets(frame);
             }
             Some(capture::Next::Damaged(input, after, damage)) => self.damaged(input, after, damage.to_string()),
@@ -173,7 +223,8 @@ impl Run {
     /// The report and what was found about the capture, after the last sign-in.
     pub fn report(&mut self) -> (Report, Vec<Finding>) {
         self.progress.finish();
-        let report = self.engine.report();
+        let mut report = self.engine.report();
+        report.clocks = std::mem::take(&mut self.clocks);
         let unknown = report.stats.get(Counter::LinkUnknown);
         if unknown > 0 {
             output::complain(&format!("{unknown} packets are of a link type that is not decoded"));
@@ -181,6 +232,47 @@ impl Run {
         let findings = findings::check_capture(&report);
         (report, findings)
     }
+}
+
+/// Reads captures and logs a first time, to find what belongs together; `None` where there are not both, or they cannot
+/// be read twice.
+fn join_inputs(reading: &Reading, captures: &[Source], options: &Options) -> Result<Option<Joined>, Failure> {
+    let all = sources(reading);
+    let both = !captures.is_empty() && captures.len() < all.len();
+    if !both || !all.iter().all(Source::is_repeatable) {
+        return Ok(None);
+    }
+    let read = Arc::default();
+    let Sorted { captures, logs } = sort(all, &offsets(reading)?, &read)?;
+    let mut inputs = Inputs::open_begun(captures, read)?;
+    let mut survey = Survey::new(options.clone());
+    while let Some(next) = inputs.advance() {
+        // What is damaged is said when the inputs are told.
+        if let capture::Next::Packet(packet) = next {
+            survey.push(&packet);
+        }
+    }
+    survey.finish();
+    let mut logs = Logs::new(logs, reading.log_zone.clone(), &options.limits);
+    let mut number = 0;
+    while logs.due().is_some() {
+        logs.advance(PacketNo::beyond_packets(number)).into_iter().for_each(|observation| survey.observe(&observation));
+        number += 1;
+    }
+    Ok(Some(join::join(&survey)))
+}
+
+/// How a log's clock stands, for the report; `None` where the log has no messages.
+fn told(known: &LogClock, names: &[String]) -> Option<ClockReport> {
+    let (zone, ahead) = known.clock.zone_and_offset().unwrap_or_default();
+    Some(ClockReport {
+        name: names.get(known.input.index())?.clone(),
+        messages: known.messages,
+        matched: known.clock.matches(),
+        zone,
+        ahead,
+        spread: known.clock.spread().unwrap_or_default(),
+    })
 }
 
 fn sources(reading: &Reading) -> Vec<Source> {

@@ -16,10 +16,11 @@ use crate::findings::{Finding, Severity};
 use crate::model::http::HttpStart;
 use crate::model::stats::COUNTERS;
 use crate::model::tls::TlsEvent;
-use crate::model::{Counter, Direction, LogKind, Message, TcpEvent, Timestamp, TransportKind};
+use crate::model::{Counter, Direction, LogKind, Message, Span, TcpEvent, Timestamp, TransportKind};
 use crate::story::login::steps::LoginStep;
 use crate::story::login::waterfall::Phase;
 use crate::story::login::{Login, LoginOutcome};
+use crate::story::report::ClockReport;
 use crate::story::steps::StepOutcome;
 use crate::story::summary::{duration, summary};
 use crate::story::{Report, Row};
@@ -166,6 +167,7 @@ impl Screen {
         }
         self.capture(report)?;
         self.contents(report)?;
+        self.clocks(report)?;
         self.unused(report)?;
         self.logins(told)?;
         self.findings(findings)?;
@@ -200,6 +202,27 @@ impl Screen {
         };
         let text = format!("{}: {holds}{span}", report.inputs.join(", "));
         self.line("Capture", &text)
+    }
+
+    /// How the clocks of trace logs stand to the captures'.
+    fn clocks(&mut self, report: &Report) -> io::Result<()> {
+        for clock in &report.clocks {
+            let ClockReport { name, messages, matched, zone, ahead, spread } = clock;
+            let text = if *matched == 0 {
+                format!("{name}: none of its {messages} messages is in a capture; its times are taken as they stand")
+            } else {
+                let (sign, hours, minutes) = (if *zone < 0 { '-' } else { '+' }, zone.abs() / 60, zone.abs() % 60);
+                let way = if ahead.as_nanos() < 0 { "behind" } else { "ahead of" };
+                let by = duration(Span::from_nanos(ahead.as_nanos().abs()));
+                format!(
+                    "{name}: {matched} of {messages} messages are in a capture; its times are UTC{sign}{hours:02}:{minutes:02}, \
+                     its clock {by} {way} the captures' (spread {})",
+                    duration(*spread)
+                )
+            };
+            self.line("Clock", &text)?;
+        }
+        Ok(())
     }
 
     fn contents(&mut self, report: &Report) -> io::Result<()> {

@@ -16,7 +16,10 @@ use crate::model::{
     At, Counter, Direction, FlowKey, Limits, Message, Observation, Packet, Payload, Ports, Stats, Timestamp,
 };
 use crate::story::login::Login;
+use crate::story::row::LogCopy;
 use crate::story::{Damage, Report, Row, Story};
+use join::Seen;
+use join::seam::InLog;
 use lane::Lane;
 use sieve::{Sieve, Verdict};
 
@@ -114,6 +117,15 @@ impl Engine {
         }
         self.observations.push(observation);
         self.tell();
+    }
+
+    /// Takes a message of a trace log that has its place in packets that were pushed.
+    pub fn observe_placed(&mut self, observation: Observation, in_log: InLog) {
+        let InLog { input, line, seen } = in_log;
+        let copy = LogCopy { input, line, differs: seen == Seen::Different };
+        if seen == Seen::Closed || !self.story.note_copy(&observation, copy) {
+            self.story.push_copy(observation, copy);
+        }
     }
 
     /// Adds what the reader of an input counted.

@@ -19,6 +19,7 @@ use crate::story::login::Login;
 use crate::story::login::steps::LoginStep;
 use crate::story::login::waterfall::Phase;
 use crate::story::names::{Lookup, Origin};
+use crate::story::report::ClockReport;
 use crate::story::transactions::Unanswered;
 use crate::story::{FlowReport, Mark, Report, Row, RowFlow};
 
@@ -102,6 +103,7 @@ impl Export for JsonReport {
             ("tls_sessions", sessions.collect()),
             ("tls_dsk_sessions", inner_sessions(report)),
             ("unused_keys", json!(report.unused_keys)),
+            ("clocks", report.clocks.iter().map(clock).collect()),
         ];
         let mut separator = "{\n  ";
         for (name, value) in before {
@@ -135,6 +137,17 @@ fn write_value(out: &mut dyn Write, value: &Json) -> io::Result<()> {
         }
         value => Ok(serde_json::to_writer(out, value)?),
     }
+}
+
+fn clock(clock: &ClockReport) -> Json {
+    json!({
+        "input": clock.name,
+        "messages": clock.messages,
+        "matched": clock.matched,
+        "zone_minutes": clock.zone,
+        "ahead_s": clock.ahead.as_secs_f64(),
+        "spread_s": clock.spread.as_secs_f64(),
+    })
 }
 
 fn inner_sessions(report: &Report) -> Json {

@@ -42,6 +42,7 @@ mod server_unavailable;
 mod signature_invalid;
 mod sip_rejected;
 mod snaplen_cut;
+mod sources_differ;
 mod tcp_no_answer;
 mod tcp_refused;
 mod tcp_reset;
@@ -214,6 +215,7 @@ pub static RULES: &[&Rule] = &[
     &conferencing_failed::RULE,
     &publish_conflict::RULE,
     &compression_unreadable::RULE,
+    &sources_differ::RULE,
     &keys_missing::RULE,
     &key_does_not_fit::RULE,
     &capture_truncated::RULE,

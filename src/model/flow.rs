@@ -91,6 +91,11 @@ pub struct FlowKey {
 }
 
 impl FlowKey {
+    /// Whether it is known from trace logs only: their points are counted from the other end.
+    pub const fn is_of_log(&self) -> bool {
+        self.point.0 & 0x8000 != 0
+    }
+
     /// Sender and receiver of what goes in `direction`.
     pub const fn ends(&self, direction: Direction) -> (SocketAddr, SocketAddr) {
         match direction {

@@ -18,6 +18,11 @@ impl PacketNo {
         self.0.get()
     }
 
+    /// A number that no packet has: records of logs are counted from 2^62 on before they have their place.
+    pub const fn beyond_packets(index: u64) -> Self {
+        Self(Self::FIRST.0.saturating_add(1 << 62).saturating_add(index))
+    }
+
     /// The packet after this one.
     #[must_use]
     pub const fn next(self) -> Self {

@@ -118,10 +118,18 @@ pub static FIELDS: &[Field] = &[
     field("kind", "dns, tcp, icmp, tls, sip, http, kerberos, dhcp, log, loss, defect", |row| text(row.kind())),
     field("time", "capture time, RFC 3339, UTC", |row| Some(Value::Time(row.at.time))),
     field("elapsed", "seconds since the first packet", |row| Some(Value::Seconds(row.elapsed.as_secs_f64()))),
-    field("source", "capture or log", |row| text(if row.at.input.is_log() { "log" } else { "capture" })),
+    field("source", "capture, log, or both", |row| {
+        text(match (row.at.input.is_log(), row.copy) {
+            (true, _) => "log",
+            (false, Some(_)) => "both",
+            (false, None) => "capture",
+        })
+    }),
     field("frame", "packet that completed it, as Wireshark counts", |row| int(row.at.frame_no()?)),
     field("first_frame", "packet in which it began", |row| int(row.began.frame_no()?)),
-    field("log_line", "line of the trace log with which it begins", |row| int(row.began.line_no()?)),
+    field("log_line", "line of the trace log with which it begins", |row| {
+        int(row.began.line_no().or(row.copy.map(|copy| copy.line))?)
+    }),
     field("input", "file or interface, where there are several", |row| text(row.input.as_deref()?)),
     field("src_ip", "sender's address", |row| text(address(row, ends(row)?.0)?.ip().to_string())),
     field("src_port", "sender's port", |row| int(address(row, ends(row)?.0)?.port())),

@@ -35,7 +35,7 @@ use queue::Queue;
 use transactions::Transactions;
 
 pub use report::{Damage, FlowReport, Report};
-pub use row::{Mark, Row, RowFlow, RowId};
+pub use row::{LogCopy, Mark, Row, RowFlow, RowId};
 
 /// Builds the story of a capture.
 pub struct Story {
@@ -58,6 +58,7 @@ pub struct Story {
     damages: Vec<Damage>,
     cut: Vec<At>,
     losses: Vec<At>,
+    differences: Vec<(At, LogCopy)>,
     tls_sessions: Vec<(RowFlow, TlsSession)>,
     payloads: Vec<(At, Direction, Payload)>,
     inner_sessions: Vec<(RowFlow, At, Flight)>,
@@ -89,6 +90,7 @@ impl Story {
             damages: Vec::new(),
             cut: Vec::new(),
             losses: Vec::new(),
+            differences: Vec::new(),
             tls_sessions: Vec::new(),
             payloads: Vec::new(),
             inner_sessions: Vec::new(),
@@ -126,8 +128,39 @@ impl Story {
         self.damages.push(damage);
     }
 
+    /// Notes that a message of a packet that was pushed stands in a trace log, too; `false` where there is no such row.
+    pub fn note_copy(&mut self, observation: &Observation, copy: LogCopy) -> bool {
+        let Message::Sip(logged) = &observation.message else { return false };
+        let same = |row: &Row| match &row.message {
+            Message::Sip(message) => {
+                row.copy.is_none()
+                    && row.direction == observation.direction
+                    && message.status() == logged.status()
+                    && message.cseq.map(|cseq| cseq.number) == logged.cseq.map(|cseq| cseq.number)
+                    && message.method() == logged.method()
+                    && steps::call_id(message) == steps::call_id(logged)
+            }
+            _ => false,
+        };
+        let Some(row) = self.queue.find_mut(observation.at.packet, same) else { return false };
+        row.copy = Some(copy);
+        if copy.differs && self.differences.len() < self.limits.remembered {
+            self.differences.push((row.at, copy));
+        }
+        true
+    }
+
+    /// Takes a message of a trace log that a capture has only as records that stay closed.
+    pub fn push_copy(&mut self, observation: Observation, copy: LogCopy) {
+        self.push_row(observation, Some(copy));
+    }
+
     /// Takes an observation.
     pub fn push(&mut self, observation: Observation) {
+        self.push_row(observation, None);
+    }
+
+    fn push_row(&mut self, observation: Observation, copy: Option<LogCopy>) {
         let Observation { at, began, flow, direction, message } = observation;
         let message = match message {
             Message::Payload(payload) => return self.payloads.push((at, direction, payload)),
@@ -138,7 +171,7 @@ impl Story {
         let input = (self.inputs.len() > 1).then(|| self.inputs.get(at.input.index()).cloned()).flatten();
         self.row_count += 1;
         let id = RowId(self.row_count);
-        let mut row = Row { id, at, began, input, direction, message, ..Row::new(at) };
+        let mut row = Row { id, at, began, input, direction, message, copy, ..Row::new(at) };
         if let Some(key) = flow {
             row.flow = Some(self.flow(key, &row));
             self.relate(key, &mut row);
@@ -318,6 +351,8 @@ impl Story {
             damages: std::mem::take(&mut self.damages),
             cut: std::mem::take(&mut self.cut),
             losses: std::mem::take(&mut self.losses),
+            differences: std::mem::take(&mut self.differences),
+            clocks: Vec::new(),
             tls_sessions: std::mem::take(&mut self.tls_sessions),
             inner_sessions: std::mem::take(&mut self.inner_sessions),
             proven: self.authentication.take_proven(),

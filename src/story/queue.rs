@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::model::{Limits, Span, Timestamp};
+use crate::model::{Limits, PacketNo, Span, Timestamp};
 use crate::story::Row;
 
 /// Rows in the order of the packets that completed them.
@@ -16,7 +16,7 @@ pub struct Queue {
     released: u64,
     late: u64,
     last: Option<Timestamp>,
-    newest: Option<crate::model::PacketNo>,
+    newest: Option<PacketNo>,
 }
 
 impl Queue {
@@ -48,6 +48,13 @@ impl Queue {
         };
         self.late += u64::from(self.newest.is_some_and(|newest| newest > key));
         self.rows.insert(place, row);
+    }
+
+    /// The latest row of that packet of which `is_it` holds, while it waits.
+    pub fn find_mut(&mut self, packet: PacketNo, is_it: impl Fn(&Row) -> bool) -> Option<&mut Row> {
+        let end = self.rows.partition_point(|row| super::by_packet(row.at) <= packet);
+        let rows = self.rows.range_mut(..end).rev();
+        rows.into_iter().take_while(|row| super::by_packet(row.at) == packet).find(|row| is_it(row))
     }
 
     /// Whether a row may leave; `now` is the time of the newest packet.

@@ -1,11 +1,28 @@
 //! What the capture as a whole says.
 
 use crate::model::tls::{KeySource, TlsEvent, TlsSession};
-use crate::model::{At, Direction, FlowKey, InputNo, Message, PacketNo, Stats, TcpEvent};
+use crate::model::{At, Direction, FlowKey, InputNo, Message, PacketNo, Span, Stats, TcpEvent};
 use crate::story::authentication::tls_dsk::Flight;
 use crate::story::names::{Lookup, Origin};
-use crate::story::row::{Row, RowFlow};
+use crate::story::row::{LogCopy, Row, RowFlow};
 use crate::story::transactions::Unanswered;
+
+/// How the clock of a trace log stands to that of the captures.
+#[derive(Clone, Debug)]
+pub struct ClockReport {
+    /// The log.
+    pub name: String,
+    /// Messages in it, and how many of them are in a capture.
+    pub messages: usize,
+    /// Those that are in a capture.
+    pub matched: usize,
+    /// The zone that its times are in, in minutes east of UTC.
+    pub zone: i64,
+    /// How far its clock is ahead.
+    pub ahead: Span,
+    /// Between the ninth tenth of the differences and the first.
+    pub spread: Span,
+}
 
 /// An input that could not be read to its end.
 #[derive(Clone, Debug)]
@@ -114,6 +131,10 @@ pub struct Report {
     pub cut: Vec<At>,
     /// Where bytes are missing; the first places.
     pub losses: Vec<At>,
+    /// Messages of which a trace log says something else than the capture.
+    pub differences: Vec<(At, LogCopy)>,
+    /// How the clock of each log stands to those of the captures.
+    pub clocks: Vec<ClockReport>,
     /// TLS sessions, each with its flow.
     pub tls_sessions: Vec<(RowFlow, TlsSession)>,
     /// TLS sessions inside TLS-DSK authentication: flow, the message that completed the key exchange, its flight.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{At, Defect, Direction, FlowKey, Message, Span};
+use crate::model::{At, Defect, Direction, FlowKey, InputNo, Message, Span};
 use crate::story::authentication::Authentication;
 use crate::story::login::tracker::AttemptNo;
 use crate::story::names::Origin;
@@ -35,6 +35,17 @@ impl From<At> for Mark {
     fn from(at: At) -> Self {
         Self { at, row: RowId::default() }
     }
+}
+
+/// A message that a trace log has, too, or alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogCopy {
+    /// The log.
+    pub input: InputNo,
+    /// Its line.
+    pub line: u64,
+    /// It says something else than the capture.
+    pub differs: bool,
 }
 
 /// One thing that happened, with what the whole capture knows of it.
@@ -74,6 +85,8 @@ pub struct Row {
     pub login: Option<u32>,
     /// The step of that attempt.
     pub step: Option<&'static str>,
+    /// The same message in a trace log.
+    pub copy: Option<LogCopy>,
     /// Ids of the findings that cite it.
     pub findings: Vec<&'static str>,
 }
@@ -99,6 +112,7 @@ impl Row {
             attempt: None,
             login: None,
             step: None,
+            copy: None,
             findings: Vec::new(),
         }
     }

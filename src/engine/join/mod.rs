@@ -7,6 +7,7 @@
 
 pub mod align;
 pub mod clock;
+pub mod seam;
 pub mod survey;
 
 use std::collections::HashMap;
@@ -54,7 +55,7 @@ pub struct LogClock {
 }
 
 /// What the first reading shows.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Joined {
     /// Places of messages, by input and line.
     pub places: HashMap<(InputNo, u64), Placed, foldhash::fast::RandomState>,

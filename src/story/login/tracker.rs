@@ -304,7 +304,11 @@ impl Logins {
                 return None;
             }
         } else {
-            self.note(flow, row);
+            // Where a capture shows the connection, it knows better than a log.
+            let shown = matches!(row.message, Message::Log(_)) && !flow.is_of_log();
+            if !shown {
+                self.note(flow, row);
+            }
         }
         let attempt = *self.by_flow.peek(flow)?;
         if let Message::Tls(event) = &row.message {
