@@ -705,11 +705,14 @@ fn times_are_shown_as_asked() {
     assert!(stdout(&exported.unwrap()).contains("2026-11-23T07:45:04.115837"), "exports carry UTC");
 }
 
+/// Whether a row is one that an expression picks.
+type Picks = fn(&Json) -> bool;
+
 #[test]
 fn words_of_snooper_pick_rows() {
     let login = path(LOGIN);
     let all = rows(&jsonl_of(&[&login]));
-    let cases: [(&str, fn(&Json) -> bool); 4] = [
+    let cases: [(&str, Picks); 4] = [
         ("from:alice direction:in 401", |row| {
             row["status"] == 401
                 && row["direction"] == "in"

@@ -487,8 +487,11 @@ mod tests {
         Direction: incoming;source=\"internal edge\"\nPeer: fe01.ex.test:61182\nStart-Line: OPTIONS sip:u@ex.test SIP/2.0\n\
         From: <sip:a@ex.test>\nTo: <sip:u@ex.test>\nCSeq: 1 OPTIONS\nCall-ID: 017b\nContent-Length: 0\nMessage-Body: -\n$$end_record\n";
 
+    /// Whether it is sent, the remote end, the local one, the length in bytes.
+    type Told<'a> = (bool, Option<&'a str>, Option<&'a str>, Option<usize>);
+
     #[track_caller]
-    fn check_announcement(text: &str, expected: Option<(bool, Option<&str>, Option<&str>, Option<usize>)>) {
+    fn check_announcement(text: &str, expected: Option<Told<'_>>) {
         let found = announcement(text.as_bytes(), (0, 0));
         let address = |text: &str| text.parse().unwrap();
         let expected = expected.map(|(sent, remote, local, count)| {

@@ -171,6 +171,18 @@ mod tests {
         check(b"", Encoding::Bytes(0), "");
     }
 
+    /// Gives one byte at a time.
+    struct Dribble(Vec<u8>);
+    impl Read for Dribble {
+        fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+            if self.0.is_empty() {
+                return Ok(0);
+            }
+            room[0] = self.0.remove(0);
+            Ok(1)
+        }
+    }
+
     #[test]
     fn lone_surrogates_are_replaced_and_pairs_survive_any_cut() {
         assert_eq!(Encoding::Little(0).decode_head(&[0x00, 0xd8, b'a', 0]), "\u{fffd}a".as_bytes());
@@ -178,16 +190,6 @@ mod tests {
             Encoding::Little(0).decode_head(&[0x00, 0xd8, 0x00, 0xd8, 0x00, 0xdc]),
             "\u{fffd}\u{10000}".as_bytes()
         );
-        struct Dribble(Vec<u8>);
-        impl Read for Dribble {
-            fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-                if self.0.is_empty() {
-                    return Ok(0);
-                }
-                room[0] = self.0.remove(0);
-                Ok(1)
-            }
-        }
         let mut text = String::new();
         let bytes = units("a😀b", u16::to_le_bytes);
         Encoding::Little(0).decode(Box::new(Dribble(bytes))).read_to_string(&mut text).unwrap();

@@ -2,6 +2,8 @@
 //! memory, and packets made by hand.
 #![allow(dead_code, reason = "each test file uses the part that it needs")]
 
+pub mod trace_log;
+
 use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::net::Ipv4Addr;

@@ -13,7 +13,7 @@ pub mod survey;
 use std::collections::HashMap;
 
 use crate::model::{At, Both, Direction, FlowKey, InputNo, Span, Timestamp};
-use align::Room;
+use align::{Fit, Room};
 use clock::Clock;
 use survey::{Captured, Ends, Half, Logged};
 
@@ -65,6 +65,8 @@ pub struct Joined {
 
 /// Most that a time may be away from where the clock puts it.
 const TOLERANCE: Span = Span::from_secs(30);
+/// A message is logged within this of its record, on a machine that is not overloaded.
+const CLOSE: Span = Span::from_millis(100);
 
 /// Finds the place of each message.
 pub fn join(survey: &Survey) -> Joined {
@@ -174,21 +176,30 @@ fn place_in(
     let sizes: Vec<u64> = messages.iter().map(|message| message.size).collect();
     let rooms: Vec<Room> = closed.iter().map(|record| record.room).collect();
     let in_time = |message: usize, record: usize| {
-        let (Some(message), Some(record)) = (messages.get(message), closed.get(record)) else { return false };
+        let (Some(message), Some(record)) = (messages.get(message), closed.get(record)) else { return Fit::No };
         let correction = clocks.get(&message.at.input).and_then(|clock| clock.correction(message.at.time));
-        correction.is_none_or(|correction| is_near(message.at.time, correction, record.at.time))
+        match correction.map(|correction| away(message.at.time, correction, record.at.time)) {
+            None => Fit::Near,
+            Some(away) if away <= CLOSE => Fit::Close,
+            Some(away) if away <= TOLERANCE => Fit::Near,
+            Some(_) => Fit::No,
+        }
     };
     let found = align::align(&sizes, &rooms, in_time);
     let places = messages.iter().zip(found).filter_map(|(message, carried)| {
         let carried = carried?;
-        let (first, last) = (closed.get(carried.first)?, closed.get(carried.last)?);
-        let placed = Placed { flow: captured.flow, began: first.began, at: last.at, seen: Seen::Closed };
+        let records = closed.get(carried.first..=carried.last)?;
+        let first = records.first()?;
+        // Where packets came out of order the record that came last is not the last one.
+        let at = records.iter().fold(first.at, |latest, record| latest.later(record.at));
+        let placed = Placed { flow: captured.flow, began: first.began, at, seen: Seen::Closed };
         Some((key(message), placed))
     });
     places.collect()
 }
 
-fn is_near(logged: Timestamp, correction: Span, seen: Timestamp) -> bool {
+/// How far a time of a log is from that of a record, once it is corrected.
+fn away(logged: Timestamp, correction: Span, seen: Timestamp) -> Span {
     let away = seen.since(logged).as_nanos().saturating_sub(correction.as_nanos());
-    away.abs() <= TOLERANCE.as_nanos()
+    Span::from_nanos(away.saturating_abs())
 }
