@@ -68,7 +68,7 @@ impl Presence {
 }
 
 /// Reads a subscription.
-pub fn read_subscription(root: &Element) -> Option<Body> {
+pub fn read_subscription(root: Element<'_>) -> Option<Body> {
     let batch = root.find("batchSub")?;
     let categories = batch.find("categoryList").map(|list| list.find_all("category"));
     Some(Body::BatchSubscribe(BatchSubscribe {
@@ -79,12 +79,12 @@ pub fn read_subscription(root: &Element) -> Option<Body> {
 }
 
 /// Reads a list, or the categories of one user.
-pub fn read(root: &Element) -> Option<Body> {
-    let resource = |resource: &Element| {
+pub fn read(root: Element<'_>) -> Option<Body> {
+    let resource = |resource: Element<'_>| {
         let state = resource.find("instance").and_then(|instance| attribute(instance, "state"));
         attribute(resource, "uri").map(|uri| (uri, state))
     };
-    let user = |categories: &Element| UserPresence {
+    let user = |categories: Element<'_>| UserPresence {
         uri: attribute(categories, "uri").unwrap_or_default(),
         categories: categories.children("category").map(category::read).collect(),
     };

@@ -50,7 +50,7 @@ pub struct SetSubscribers {
 }
 
 /// Reads a publication.
-pub fn read(root: &Element) -> Option<Body> {
+pub fn read(root: Element<'_>) -> Option<Body> {
     let publish = root.find("publish").or_else(|| root.find("publications"))?;
     Some(Body::Publish(Publish {
         uri: publish.find("publications").and_then(|publications| attribute(publications, "uri")),
@@ -59,9 +59,9 @@ pub fn read(root: &Element) -> Option<Body> {
 }
 
 /// Reads a fault that stands alone, not in a SOAP envelope.
-pub fn read_fault(root: &Element) -> Option<Body> {
+pub fn read_fault(root: Element<'_>) -> Option<Body> {
     let fault = root.find("Fault")?;
-    let operation = |operation: &Element| (number(operation, "index"), number(operation, "curVersion"));
+    let operation = |operation: Element<'_>| (number(operation, "index"), number(operation, "curVersion"));
     Some(Body::PublishFault(PublishFault {
         code: text(fault, "Faultcode"),
         operations: fault.find_all("operation").map(operation).collect(),
@@ -69,7 +69,7 @@ pub fn read_fault(root: &Element) -> Option<Body> {
 }
 
 /// Reads what subscribers are taken note of.
-pub fn read_subscribers(root: &Element) -> Option<Body> {
+pub fn read_subscribers(root: Element<'_>) -> Option<Body> {
     let list = root.find("setSubscribers")?;
     let subscribers = list.find_all("subscriber").map(roaming::subscriber).collect();
     Some(Body::SetSubscribers(SetSubscribers { subscribers }))

@@ -93,17 +93,17 @@ pub fn tallied<'a>(items: impl IntoIterator<Item = &'a str>) -> Vec<String> {
 }
 
 /// An attribute that is not empty.
-pub fn attribute(element: &Element, name: &str) -> Option<String> {
+pub fn attribute(element: Element<'_>, name: &str) -> Option<String> {
     element.attribute(name).map(str::trim).filter(|value| !value.is_empty()).map(str::to_owned)
 }
 
 /// A number in an attribute.
-pub fn number(element: &Element, name: &str) -> Option<u32> {
+pub fn number(element: Element<'_>, name: &str) -> Option<u32> {
     element.attribute(name)?.trim().parse().ok()
 }
 
 /// The text of the first element of that name.
-pub fn text(element: &Element, name: &str) -> Option<String> {
+pub fn text(element: Element<'_>, name: &str) -> Option<String> {
     element.text_of(name).map(str::to_owned)
 }
 
