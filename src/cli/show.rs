@@ -87,7 +87,7 @@ impl Exchange {
         let Message::Sip(message) = &row.message else { return None };
         Some(Self {
             flow: row.flow?.key,
-            call_id: call_id(message),
+            call_id: call_id(message).into_owned(),
             number: message.cseq?.number,
             method: message.method()?.into_owned(),
             is_request: message.is_request(),

@@ -57,21 +57,21 @@ pub const MOST_NOTIFICATIONS: usize = 32;
 
 impl Exchange {
     /// A request.
-    pub fn new(flow: FlowKey, row: &Row, message: &SipMessage, kind: Option<StepKind>, reading: Reading) -> Self {
+    pub fn new(flow: FlowKey, row: &Row, message: &SipMessage, kind: Option<StepKind>, reading: &Reading<'_>) -> Self {
         Self {
             flow,
             kind,
             method: message.method().unwrap_or_default().chars().take(32).collect(),
-            call_id: steps::call_id(message),
+            call_id: steps::call_id(message).into_owned(),
             cseq: message.cseq.map_or(0, |cseq| cseq.number),
             direction: row.direction,
             ends: steps::ends_subscription(message),
             request: row.mark(),
-            asked: reading.facts,
+            asked: reading.facts(),
             answer: None,
             response_time: None,
             answered: Vec::new(),
-            says: reading.sentence,
+            says: reading.sentence(),
             outcome: StepOutcome::Unanswered,
             diagnostics: Vec::new(),
             notified: Vec::new(),
@@ -94,25 +94,26 @@ impl Exchange {
         let reading = steps::read(message);
         self.answer = Some((row.mark(), status));
         self.response_time = row.rtt;
-        if let Some(Body::RoamingData(data)) = &reading.body {
+        if let Some(Body::RoamingData(data)) = reading.body() {
             self.versions.get_or_insert_default().note(data);
         }
-        self.answered = reading.facts;
+        self.answered = reading.facts();
         self.name_static_conferences();
-        if !reading.sentence.is_empty() {
-            self.says = reading.sentence;
+        let says = reading.sentence();
+        if !says.is_empty() {
+            self.says = says;
         }
-        self.outcome = steps::outcome(self.kind, reading.body.as_ref(), status);
+        self.outcome = steps::outcome(self.kind, &reading, status);
         self.diagnostics = steps::diagnostics(message);
     }
 
     /// What a notification of its dialog says has changed.
     pub fn changes(&mut self, message: &SipMessage) -> Vec<String> {
         let reading = steps::read(message);
-        match &reading.body {
+        match reading.body() {
             Some(Body::RoamingData(data)) => self.versions.get_or_insert_default().note(data),
-            _ if reading.sentence.is_empty() => Vec::new(),
-            _ => vec![reading.sentence],
+            Some(_) => vec![reading.sentence()],
+            None => Vec::new(),
         }
     }
 

@@ -218,8 +218,9 @@ impl Logins {
     fn touch(&mut self, attempt: AttemptNo, row: &Row) {
         if let Some(login) = self.open.get_mut(&attempt) {
             login.ended = login.ended.later(row.at);
-            login.cite(row.id, is_notable(row));
-            login.revision = login.revision.saturating_add(u32::from(is_notable(row)));
+            let notable = is_notable(row);
+            login.cite(row.id, notable);
+            login.revision = login.revision.saturating_add(u32::from(notable));
         }
     }
 
@@ -737,10 +738,10 @@ impl Login {
             return None;
         }
         let reading = steps::read(message);
-        let kind = steps::asked(message, reading.body.as_ref()).or_else(|| self.step_of_dialog(message));
+        let kind = steps::asked(message, &reading).or_else(|| self.step_of_dialog(message));
         let of_step = self.exchanges.iter().filter(|exchange| exchange.kind == kind).count();
         if self.exchanges.len() < MOST_EXCHANGES && of_step < MOST_OF_A_STEP {
-            self.exchanges.push(Exchange::new(*flow, row, message, kind, reading));
+            self.exchanges.push(Exchange::new(*flow, row, message, kind, &reading));
         }
         kind
     }

@@ -65,7 +65,7 @@ pub fn read(root: Element<'_>) -> Option<Body> {
 
 fn read_list(list: Element<'_>) -> ContactList {
     let value = |element: Element<'_>, name| element.attribute(name).unwrap_or_default().to_owned();
-    let mut members: HashMap<&str, usize> = HashMap::new();
+    let mut members: HashMap<&str, usize, foldhash::fast::RandomState> = HashMap::default();
     for contact in list.find_all("contact") {
         for group in contact.attribute("groups").unwrap_or_default().split_whitespace() {
             *members.entry(group).or_default() += 1;

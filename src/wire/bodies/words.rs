@@ -1,5 +1,7 @@
 //! Facts and the words of sentences: short, in one line, bounded.
 
+use std::collections::HashMap;
+
 use crate::wire::xml::Element;
 
 /// Longest value, in characters: a URL of Lync has up to about 200.
@@ -77,9 +79,9 @@ pub fn bracketed<T: AsRef<str>>(items: impl IntoIterator<Item = T>) -> String {
 /// Each distinct item with how often it is there, in the order of the first: `state ×3, note`.
 pub fn tallied<'a>(items: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     let mut order: Vec<&str> = Vec::new();
-    let mut counts = std::collections::HashMap::new();
+    let mut counts: HashMap<&str, usize, foldhash::fast::RandomState> = HashMap::default();
     for item in items {
-        let count = counts.entry(item).or_insert(0_usize);
+        let count = counts.entry(item).or_default();
         if *count == 0 {
             order.push(item);
         }
