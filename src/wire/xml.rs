@@ -163,7 +163,7 @@ pub struct Document<'a> {
 impl<'a> Document<'a> {
     /// Reads the text of a body, as [`decode`] gives it.
     pub fn parse(text: &'a str) -> Self {
-        let mut builder = Builder::default();
+        let mut builder = Builder::with_room_for(text);
         let end = (0..=MAX_BYTES.min(text.len())).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
         if end < text.len() {
             builder.defect(end, "longer than what is read");
@@ -221,6 +221,13 @@ struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
+    /// With room for as many elements and attributes as the text can have, so that the lists need not grow.
+    fn with_room_for(text: &str) -> Self {
+        let room = |sign| memchr::memchr_iter(sign, text.as_bytes()).count().min(MAX_NODES);
+        let (nodes, attributes) = (Vec::with_capacity(room(b'<')), Vec::with_capacity(room(b'=')));
+        Self { document: Document { nodes, attributes, defects: Vec::new() }, ..Self::default() }
+    }
+
     fn defect(&mut self, offset: usize, what: impl Into<Cow<'static, str>>) {
         let defects = &mut self.document.defects;
         if defects.len() < MAX_DEFECTS {

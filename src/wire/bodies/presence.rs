@@ -2,6 +2,8 @@
 //! of it (`application/msrtc-event-categories+xml`, `application/rlmi+xml` of RFC 4662, or both in one body of several
 //! parts).
 
+use std::borrow::Cow;
+
 use crate::wire::bodies::Body;
 use crate::wire::bodies::View;
 use crate::wire::bodies::category;
@@ -63,7 +65,7 @@ impl Presence {
 
     fn availabilities(&self) -> Vec<String> {
         let words: Vec<String> = self.users.iter().flat_map(|user| availabilities(&user.categories)).collect();
-        tallied(words.iter().map(String::as_str))
+        tallied(words.iter().map(String::as_str)).into_iter().map(Cow::into_owned).collect()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Publishing (`application/msrtc-category-publish+xml`), what refuses it (`application/msrtc-fault+xml`), and taking
 //! note of subscribers (`application/msrtc-presence-setsubscriber+xml`) ([MS-PRES]).
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use crate::wire::bodies::Body;
@@ -107,7 +108,7 @@ impl View for Publish {
 }
 
 impl Publish {
-    fn state_types(&self) -> Vec<String> {
+    fn state_types(&self) -> Vec<Cow<'_, str>> {
         let kinds = category::states(&self.publications).filter_map(|(_, state)| state.kind.as_deref());
         tallied(kinds)
     }

@@ -1,6 +1,7 @@
 //! The user's own data (`application/vnd-microsoft-roaming-self+xml`, [MS-PRES]): what the client asks to be told,
 //! and categories, containers, subscribers and delegates in the answers, BENOTIFYs and answers to publications.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
@@ -224,7 +225,7 @@ impl View for RoamingData {
 const FEW: usize = 4;
 
 impl RoamingData {
-    fn names(&self) -> Vec<String> {
+    fn names(&self) -> Vec<Cow<'_, str>> {
         tallied(self.categories.iter().map(|category| category.name.as_str()))
     }
 }
