@@ -404,10 +404,11 @@ impl Login {
 
     /// A row may be cited: its number is remembered once it has one.
     fn cite(&mut self, row: RowId, notable: bool) {
-        if self.rows.len() < if notable { 2 * MOST_ROWS } else { MOST_ROWS } {
-            if let Err(place) = self.place_of(row) {
-                self.rows.insert(place, (row, 0));
-            }
+        let most = if notable { 2 * MOST_ROWS } else { MOST_ROWS };
+        if let Err(place) = self.place_of(row)
+            && self.rows.len() < most
+        {
+            self.rows.insert(place, (row, 0));
         }
     }
 
