@@ -186,9 +186,12 @@ fn service(message: &SipMessage, uri: &str, reading: &Reading<'_>) -> Option<Ste
 
 /// How a step stands after the final answer to its request; a conferencing failure can hide in a 200.
 pub fn outcome(kind: Option<StepKind>, reading: &Reading<'_>, status: u16) -> StepOutcome {
-    let failed_inside = matches!(reading.body(), Some(Body::ConferenceResponse(response)) if response.has_failed());
+    // What is asked by SUBSCRIBE cannot.
+    let subscribes =
+        matches!(kind, Some(StepKind::Contacts | StepKind::Provisioning | StepKind::OwnPresence | StepKind::Buddies));
+    let failed_inside = || matches!(reading.body(), Some(Body::ConferenceResponse(response)) if response.has_failed());
     match (status, kind) {
-        (200..=299, _) if !failed_inside => StepOutcome::Ok,
+        (200..=299, _) if subscribes || !failed_inside() => StepOutcome::Ok,
         // Users without Enterprise Voice have no dial plan. Where another endpoint published first, the
         // client does so again. A server need not compress.
         (403, Some(StepKind::LocationProfile))

@@ -48,6 +48,8 @@ pub struct Exchange {
     pub diagnostics: Vec<Diagnostics>,
     /// Notifications of its dialog: the row, and what changed.
     pub notified: Vec<(Mark, Vec<String>)>,
+    /// What its bodies say is told; else they are read only where that decides how it went.
+    tells: bool,
     /// Categories of own presence that the answer told, against which notifications are compared.
     versions: Option<Box<CategoryVersions>>,
 }
@@ -56,8 +58,14 @@ pub struct Exchange {
 pub const MOST_NOTIFICATIONS: usize = 32;
 
 impl Exchange {
-    /// A request.
-    pub fn new(flow: FlowKey, row: &Row, message: &SipMessage, kind: Option<StepKind>, reading: &Reading<'_>) -> Self {
+    /// A request; `reading` is its body where it is to be told what the bodies say.
+    pub fn new(
+        flow: FlowKey,
+        row: &Row,
+        message: &SipMessage,
+        kind: Option<StepKind>,
+        reading: Option<&Reading<'_>>,
+    ) -> Self {
         Self {
             flow,
             kind,
@@ -67,14 +75,15 @@ impl Exchange {
             direction: row.direction,
             ends: steps::ends_subscription(message),
             request: row.mark(),
-            asked: reading.facts(),
+            asked: reading.map(Reading::facts).unwrap_or_default(),
             answer: None,
             response_time: None,
             answered: Vec::new(),
-            says: reading.sentence(),
+            says: reading.map(Reading::sentence).unwrap_or_default(),
             outcome: StepOutcome::Unanswered,
             diagnostics: Vec::new(),
             notified: Vec::new(),
+            tells: reading.is_some(),
             versions: None,
         }
     }
@@ -94,21 +103,31 @@ impl Exchange {
         let reading = steps::read(message);
         self.answer = Some((row.mark(), status));
         self.response_time = row.rtt;
-        if let Some(Body::RoamingData(data)) = reading.body() {
+        self.outcome = steps::outcome(self.kind, &reading, status);
+        // A finding tells what a failure says.
+        if self.tells || self.outcome == StepOutcome::Failed {
+            self.tell(&reading);
+        }
+        self.diagnostics = steps::diagnostics(message);
+    }
+
+    fn tell(&mut self, answer: &Reading<'_>) {
+        if let Some(Body::RoamingData(data)) = answer.body() {
             self.versions.get_or_insert_default().note(data);
         }
-        self.answered = reading.facts();
+        self.answered = answer.facts();
         self.name_static_conferences();
-        let says = reading.sentence();
+        let says = answer.sentence();
         if !says.is_empty() {
             self.says = says;
         }
-        self.outcome = steps::outcome(self.kind, &reading, status);
-        self.diagnostics = steps::diagnostics(message);
     }
 
     /// What a notification of its dialog says has changed.
     pub fn changes(&mut self, message: &SipMessage) -> Vec<String> {
+        if !self.tells {
+            return Vec::new();
+        }
         let reading = steps::read(message);
         match reading.body() {
             Some(Body::RoamingData(data)) => self.versions.get_or_insert_default().note(data),

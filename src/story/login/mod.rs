@@ -170,6 +170,8 @@ pub struct Login {
     pub compression_unread: Option<Mark>,
     /// Rows that show its facts, in their order, and their numbers as they become known.
     rows: Vec<(RowId, u64)>,
+    /// What bodies say is told.
+    tells: bool,
     /// Raised when something happens by which a rule may judge otherwise.
     pub(crate) revision: u32,
 }
@@ -212,6 +214,7 @@ impl Login {
             in_domain: None,
             compression_unread: None,
             rows: Vec::new(),
+            tells: true,
             revision: 0,
         }
     }

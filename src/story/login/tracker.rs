@@ -78,6 +78,8 @@ pub struct Logins {
     /// Hosts that a sign-in was told to go to, for the reader to watch.
     hosts: Vec<Arc<str>>,
     dropped: u64,
+    /// What the bodies of sign-ins say is told.
+    tells: bool,
 }
 
 impl Logins {
@@ -100,7 +102,13 @@ impl Logins {
             late: Recent::new(most),
             hosts: Vec::new(),
             dropped: 0,
+            tells: true,
         }
+    }
+
+    /// Nobody will ask what the bodies of sign-ins say: they are read only where that decides how a step went.
+    pub fn leave_bodies_unread(&mut self) {
+        self.tells = false;
     }
 
     /// How many attempts were closed early or forgotten, for the bound.
@@ -249,7 +257,7 @@ impl Logins {
             before.superseded.get_or_insert(at.into());
         }
         let in_domain = self.domain_members.peek(&(flow.point, client)).copied();
-        let login = Login { in_domain, ..Login::new(client, at) };
+        let login = Login { in_domain, tells: self.tells, ..Login::new(client, at) };
         self.due.push(Reverse((deadline(&login), attempt)));
         self.open.insert(attempt, login);
         self.current.insert((flow.point, client), attempt);
@@ -741,7 +749,7 @@ impl Login {
         let kind = steps::asked(message, &reading).or_else(|| self.step_of_dialog(message));
         let of_step = self.exchanges.iter().filter(|exchange| exchange.kind == kind).count();
         if self.exchanges.len() < MOST_EXCHANGES && of_step < MOST_OF_A_STEP {
-            self.exchanges.push(Exchange::new(*flow, row, message, kind, &reading));
+            self.exchanges.push(Exchange::new(*flow, row, message, kind, self.tells.then_some(&reading)));
         }
         kind
     }
