@@ -238,7 +238,10 @@ impl<'a> Reading<'a> {
                 own.subject, own.issuer
             );
         }
-        self.body().map(bodies::sentence).unwrap_or_default()
+        let mut sentence = self.body().map(bodies::sentence).unwrap_or_default();
+        // Sign-ins keep thousands of them.
+        sentence.shrink_to_fit();
+        sentence
     }
 
     /// The certificate that a body hands to the user.
