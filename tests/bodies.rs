@@ -9,7 +9,7 @@ use common::{Capture, capture, captures, tell_files};
 use lynccap::model::Message;
 use lynccap::model::sip::HeaderName;
 use lynccap::wire::bodies::{Reading, facts, read, sentence};
-use lynccap::wire::xml::{Document, lay_out};
+use lynccap::wire::xml::{Document, decode, lay_out};
 
 /// Content type and bytes of each body that came whole.
 fn bodies(capture: &Capture) -> Vec<(String, Vec<u8>)> {
@@ -120,7 +120,9 @@ fn no_secret_of_a_body_is_told() {
             if secrets.is_empty() {
                 continue;
             }
-            let lines = lay_out(&Document::parse(&body).root.unwrap());
+            let decoded = decode(&body);
+            let document = Document::parse(&decoded);
+            let lines = lay_out(document.root().unwrap());
             let told = format!("{reading:?} {lines:?} {:?} {}", facts(&reading.body), sentence(&reading.body));
             for secret in secrets {
                 seen += 1;

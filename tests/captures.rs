@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use common::{Capture, Keys, Told, captures, folder, run_in, tally, tell_files};
+use common::{Capture, Keys, Scratch, Told, captures, folder, run_in, tally, tell_files};
 use lynccap::model::Message;
 use lynccap::model::http::HttpStart;
 use lynccap::model::tls::NotOpened;
@@ -239,6 +239,25 @@ fn timelines_are_as_stored() {
     assert!(captures.len() >= 35, "only {} captures", captures.len());
     let different: Vec<String> = captures.iter().filter_map(compare_with_stored).collect();
     assert!(different.is_empty(), "LYNCCAP_BLESS=1 accepts this:\n{}", different.join("\n"));
+}
+
+/// The rows of a capture as JSON lines, from the program with these options more.
+fn lines_with(capture: &Capture, more: &[&str]) -> Vec<u8> {
+    let names = capture.key_logs();
+    let names = names.iter().map(|path| path.file_name().unwrap().to_str().unwrap());
+    let keys: Vec<&str> = names.flat_map(|name| ["-k", name]).collect();
+    run_in(&folder(), &[&["analyze", &capture.file, "-q", "--jsonl", "-"], &keys[..], more].concat()).stdout
+}
+
+#[test]
+fn bodies_that_are_left_unread_change_no_row() {
+    let scratch = Scratch::new("bodies_that_are_left_unread_change_no_row");
+    let json = scratch.file("told.json");
+    for capture in captures() {
+        let unread = lines_with(&capture, &[]);
+        assert!(!unread.is_empty(), "{}", capture.file);
+        assert_eq!(unread, lines_with(&capture, &["--json", &json]), "{}", capture.file);
+    }
 }
 
 #[test]

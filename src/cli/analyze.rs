@@ -49,6 +49,9 @@ pub fn analyze(options: &Analyze) -> Result<Outcome, Failure> {
     let mut run = Run::begin(&options.reading, !options.quiet, None)?;
     let (mut exports, stdout_taken) = begin_exports(options)?;
     let mut screen = if options.quiet || stdout_taken { None } else { Some(Screen::new(&options.reading)) };
+    if screen.is_none() && !exports.iter().any(|writing| writing.export.tells_logins()) {
+        run.leave_bodies_unread();
+    }
     let failed = |error| Failure::Write { name: "standard output".to_owned(), error };
     let mut written = 0_u64;
     let mut told = ToldLogins::default();

@@ -25,7 +25,7 @@ use crate::story::fields::{FIELDS, Value};
 use crate::story::narrate::narrate;
 use crate::story::steps::call_id;
 use crate::story::summary::summary;
-use crate::wire::xml::{Document, lay_out};
+use crate::wire::xml::{Document, decode, lay_out};
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -88,7 +88,7 @@ impl Exchange {
         let Message::Sip(message) = &row.message else { return None };
         Some(Self {
             flow: row.flow?.key,
-            call_id: call_id(message),
+            call_id: call_id(message).into_owned(),
             number: message.cseq?.number,
             method: message.method()?.into_owned(),
             is_request: message.is_request(),
@@ -213,10 +213,11 @@ fn sip(message: &SipMessage, out: &mut impl io::Write) -> io::Result<()> {
 /// A body: XML laid out with what its known elements mean, other text as it stands, the rest in hex.
 fn print_body(body: &[u8], out: &mut impl io::Write) -> io::Result<()> {
     let begins = body.iter().find(|byte| !byte.is_ascii_whitespace() && !matches!(byte, 0xef | 0xbb | 0xbf));
-    let document = if begins == Some(&b'<') { Document::parse(body) } else { Document::default() };
-    match (document.root, std::str::from_utf8(body)) {
+    let text = decode(body);
+    let document = if begins == Some(&b'<') { Document::parse(&text) } else { Document::default() };
+    match (document.root(), std::str::from_utf8(body)) {
         (Some(root), _) => {
-            for line in lay_out(&root) {
+            for line in lay_out(root) {
                 let about = line.about.map(|about| format!("  {DIM}— {about}{DIM:#}")).unwrap_or_default();
                 writeln!(out, "{:indent$}{}{about}", "", visible(&line.text), indent = 2 * line.depth)?;
             }

@@ -80,6 +80,11 @@ impl Engine {
         self.story.name_inputs(names);
     }
 
+    /// Nobody will ask what the bodies of sign-ins say.
+    pub fn leave_bodies_unread(&mut self) {
+        self.story.leave_bodies_unread();
+    }
+
     /// An input cannot be read on.
     pub fn damaged(&mut self, damage: Damage) {
         self.story.damaged(damage);

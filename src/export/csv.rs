@@ -172,14 +172,15 @@ fn write_cell(value: &Value<'_>, unit: Unit, cell: &mut String) -> bool {
 /// Makes text from a capture safe for a spreadsheet: it begins no formula (also behind blanks, which
 /// some programs trim), holds no control characters that end the import, and is not too long.
 fn make_safe(cell: &mut String) {
-    if cell.contains(|char: char| char.is_control() && !matches!(char, '\n' | '\r' | '\t')) {
+    let is_plain = cell.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    if !is_plain && cell.contains(|char: char| char.is_control() && !matches!(char, '\n' | '\r' | '\t')) {
         *cell = cell.chars().map(visible).collect();
     }
     if cell.trim_start_matches(' ').starts_with(['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠']) {
         cell.insert(0, '\'');
     }
-    let characters = cell.encode_utf16().count();
-    if characters > LONGEST_CELL {
+    // No more bytes, no more characters.
+    if cell.len() > LONGEST_CELL && cell.encode_utf16().count() > LONGEST_CELL {
         let mut room = LONGEST_CELL - CUT.encode_utf16().count();
         let fits = cell.char_indices().find(|(_, char)| {
             let fits = char.len_utf16() <= room;

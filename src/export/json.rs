@@ -85,6 +85,10 @@ impl Export for JsonReport {
         Ok(())
     }
 
+    fn tells_logins(&self) -> bool {
+        true
+    }
+
     fn login(&mut self, login: &Login, findings: &[Finding]) -> io::Result<()> {
         self.logins.push(login.id, &self::login(login))?;
         findings.iter().try_for_each(|found| self.findings.push(login.id, &finding(found)))

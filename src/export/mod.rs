@@ -24,6 +24,11 @@ pub trait Export {
     /// What the writer says.
     fn row(&mut self, row: &Row) -> io::Result<()>;
 
+    /// Whether it tells what sign-ins went through.
+    fn tells_logins(&self) -> bool {
+        false
+    }
+
     /// Takes a sign-in that is over, and what is wrong with it.
     ///
     /// # Errors

@@ -39,7 +39,7 @@ impl<K: Eq + Hash, V> Recent<K, V> {
 
     /// Remembers `value` for `key`; returns what it replaces.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
-        let older = self.old.remove(&key);
+        let older = if self.old.is_empty() { None } else { self.old.remove(&key) };
         if self.young.len() >= self.limit && !self.young.contains_key(&key) {
             self.forgotten += self.old.len() as u64;
             self.old = std::mem::take(&mut self.young);
@@ -52,7 +52,9 @@ impl<K: Eq + Hash, V> Recent<K, V> {
     where
         K: Borrow<Q>,
     {
-        if let Some((key, value)) = self.old.remove_entry(key) {
+        if !self.old.is_empty()
+            && let Some((key, value)) = self.old.remove_entry(key)
+        {
             self.insert(key, value);
         }
         self.young.get_mut(key)

@@ -145,7 +145,8 @@ pub struct SipMessage {
 impl SipMessage {
     /// The text of a part of the message, bytes that are no UTF-8 replaced.
     pub fn text(&self, extent: Extent) -> Cow<'_, str> {
-        String::from_utf8_lossy(extent.of(&self.raw))
+        let bytes = extent.of(&self.raw);
+        std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
     }
 
     /// The body; empty where there is none.
@@ -155,11 +156,13 @@ impl SipMessage {
 
     /// Header fields in their order.
     pub fn headers(&self) -> impl Iterator<Item = Header<'_>> {
-        self.headers.iter().map(|field| Header {
-            id: field.id,
-            name: self.text(field.name),
-            value: unfold(self.text(field.value)),
-        })
+        self.headers_where(|_, _| true)
+    }
+
+    /// Header fields in their order, those whose id and name, as written, are wanted.
+    pub fn headers_where(&self, wanted: impl Fn(HeaderName, &[u8]) -> bool) -> impl Iterator<Item = Header<'_>> {
+        let fields = self.headers.iter().filter(move |field| wanted(field.id, field.name.of(&self.raw)));
+        fields.map(|field| Header { id: field.id, name: self.text(field.name), value: unfold(self.text(field.value)) })
     }
 
     /// The first header field of that name, unfolded.
@@ -198,7 +201,7 @@ impl SipMessage {
 
 /// Joins the lines of a folded value with one blank each (RFC 3261 §7.3.1).
 fn unfold(value: Cow<'_, str>) -> Cow<'_, str> {
-    if !value.contains(['\r', '\n']) {
+    if memchr::memchr2(b'\r', b'\n', value.as_bytes()).is_none() {
         return value;
     }
     let lines = value.split(['\r', '\n']).map(str::trim).filter(|line| !line.is_empty());

@@ -150,7 +150,7 @@ fn http(message: &HttpMessage) -> String {
         Some(Purpose::Revocation) => "the list of revoked certificates",
         Some(Purpose::Service) | None => return String::new(),
     };
-    let said = steps::read_http(message).sentence;
+    let said = steps::read_http(message).sentence();
     let begins = match &message.start {
         HttpStart::Request { .. } => format!("The client asks {what}."),
         HttpStart::Response { status: 401, .. } => {
@@ -363,7 +363,7 @@ fn asks(kind: StepKind) -> &'static str {
 
 fn request(row: &Row, message: &SipMessage, method: &str) -> String {
     let kind = row.attempt.map(|(_, kind)| kind);
-    let said = steps::read(message).sentence;
+    let said = steps::read(message).sentence();
     match method {
         "NEGOTIATE" => "The client asks whether the connection may be compressed (LZ77-8K).".to_owned(),
         "BENOTIFY" | "NOTIFY" => {
@@ -387,7 +387,7 @@ fn request(row: &Row, message: &SipMessage, method: &str) -> String {
 }
 
 fn response(row: &Row, message: &SipMessage, status: u16) -> String {
-    let said = steps::read(message).sentence;
+    let said = steps::read(message).sentence();
     let kind = row.attempt.map(|(_, kind)| kind);
     let begins = match (status, kind) {
         (100..=199, _) => "The server is at work.",

@@ -1,7 +1,11 @@
 //! What the messages of a sign-in ask, and what the answers mean: the steps by their wire form.
 
+use std::borrow::Cow;
+use std::cell::OnceCell;
+
 use crate::model::http::HttpMessage;
 use crate::model::sip::{HeaderName, SipMessage, StartLine};
+use crate::model::tls::Certificate;
 use crate::story::login::exchange::Fact;
 use crate::story::summary::day;
 use crate::wire::bodies::{self, Body};
@@ -133,7 +137,7 @@ pub fn domain_of(name: &str) -> Option<&str> {
 }
 
 /// What a request after the registration asks; `None` where it is no step of a sign-in.
-pub fn asked(message: &SipMessage, body: Option<&Body>) -> Option<StepKind> {
+pub fn asked(message: &SipMessage, reading: &Reading<'_>) -> Option<StepKind> {
     let StartLine::Request { method, uri } = message.start else { return None };
     let (method, uri) = (message.text(method), message.text(uri).to_ascii_lowercase());
     match &*method {
@@ -147,17 +151,17 @@ pub fn asked(message: &SipMessage, body: Option<&Body>) -> Option<StepKind> {
                 _ => None,
             }
         }
-        "SERVICE" => service(message, &uri, body),
+        "SERVICE" => service(message, &uri, reading),
         "NEGOTIATE" => Some(StepKind::Compress),
         _ => None,
     }
 }
 
-fn service(message: &SipMessage, uri: &str, body: Option<&Body>) -> Option<StepKind> {
+fn service(message: &SipMessage, uri: &str, reading: &Reading<'_>) -> Option<StepKind> {
     if uri.contains("app:locationprofile") {
         return Some(StepKind::LocationProfile);
     }
-    match body {
+    match reading.body() {
         Some(Body::MediaRelayRequest(_)) => Some(StepKind::MediaRelay),
         Some(Body::Publish(publish)) => {
             let names = || publish.publications.iter().map(|published| published.name.as_str());
@@ -181,10 +185,13 @@ fn service(message: &SipMessage, uri: &str, body: Option<&Body>) -> Option<StepK
 }
 
 /// How a step stands after the final answer to its request; a conferencing failure can hide in a 200.
-pub fn outcome(kind: Option<StepKind>, body: Option<&Body>, status: u16) -> StepOutcome {
-    let failed_inside = matches!(body, Some(Body::ConferenceResponse(response)) if response.has_failed());
+pub fn outcome(kind: Option<StepKind>, reading: &Reading<'_>, status: u16) -> StepOutcome {
+    // What is asked by SUBSCRIBE cannot.
+    let subscribes =
+        matches!(kind, Some(StepKind::Contacts | StepKind::Provisioning | StepKind::OwnPresence | StepKind::Buddies));
+    let failed_inside = || matches!(reading.body(), Some(Body::ConferenceResponse(response)) if response.has_failed());
     match (status, kind) {
-        (200..=299, _) if !failed_inside => StepOutcome::Ok,
+        (200..=299, _) if subscribes || !failed_inside() => StepOutcome::Ok,
         // Users without Enterprise Voice have no dial plan. Where another endpoint published first, the
         // client does so again. A server need not compress.
         (403, Some(StepKind::LocationProfile))
@@ -194,45 +201,64 @@ pub fn outcome(kind: Option<StepKind>, body: Option<&Body>, status: u16) -> Step
     }
 }
 
-/// What a body says: facts by name, and one sentence.
-#[derive(Clone, Debug, Default)]
-pub struct Reading {
-    /// The body itself, where it is one that is known.
-    pub body: Option<Body>,
-    /// Name and value.
-    pub facts: Vec<Fact>,
-    /// What an expert would say of it; empty where there is nothing to say.
-    pub sentence: String,
+/// A body, which is read when it is first asked for.
+pub struct Reading<'a> {
+    content_type: Cow<'a, str>,
+    bytes: &'a [u8],
+    body: OnceCell<Option<Body>>,
 }
 
-impl Reading {
-    fn new(content_type: &str, body: &[u8]) -> Self {
-        let Some(reading) = bodies::read(content_type, body).filter(|_| !body.is_empty()) else {
-            return Self::default();
-        };
-        let (mut facts, mut sentence) = (bodies::facts(&reading.body), bodies::sentence(&reading.body));
-        if let Body::IssuedCertificate(issued) = &reading.body
-            && let Some(own) = issued.der.as_deref().and_then(certificate::parse)
-        {
+impl<'a> Reading<'a> {
+    const fn new(content_type: Cow<'a, str>, bytes: &'a [u8]) -> Self {
+        Self { content_type, bytes, body: OnceCell::new() }
+    }
+
+    /// The body itself, where it is one that is known.
+    pub fn body(&self) -> Option<&Body> {
+        let read = || bodies::read(&self.content_type, self.bytes).map(|reading| reading.body);
+        self.body.get_or_init(|| read().filter(|_| !self.bytes.is_empty())).as_ref()
+    }
+
+    /// What it says: name and value.
+    pub fn facts(&self) -> Vec<Fact> {
+        let mut facts = self.body().map(bodies::facts).unwrap_or_default();
+        if let Some(own) = self.own_certificate() {
             let until = day(own.not_after);
-            sentence = format!(
+            facts.extend([("certificate", own.subject), ("issuer", own.issuer), ("valid_until", until)]);
+        }
+        facts
+    }
+
+    /// What an expert would say of it; empty where there is nothing to say.
+    pub fn sentence(&self) -> String {
+        if let Some(own) = self.own_certificate() {
+            let until = day(own.not_after);
+            return format!(
                 "The user's certificate was issued to {} by {}; it is valid until {until}.",
                 own.subject, own.issuer
             );
-            facts.extend([("certificate", own.subject), ("issuer", own.issuer), ("valid_until", until)]);
         }
-        Self { body: Some(reading.body), facts, sentence }
+        let mut sentence = self.body().map(bodies::sentence).unwrap_or_default();
+        // Sign-ins keep thousands of them.
+        sentence.shrink_to_fit();
+        sentence
+    }
+
+    /// The certificate that a body hands to the user.
+    fn own_certificate(&self) -> Option<Certificate> {
+        let Some(Body::IssuedCertificate(issued)) = self.body() else { return None };
+        certificate::parse(issued.der.as_deref()?)
     }
 }
 
-/// Reads the body of a SIP message.
-pub fn read(message: &SipMessage) -> Reading {
-    Reading::new(&message.header(HeaderName::ContentType).unwrap_or_default(), message.body())
+/// The body of a SIP message.
+pub fn read(message: &SipMessage) -> Reading<'_> {
+    Reading::new(message.header(HeaderName::ContentType).unwrap_or_default(), message.body())
 }
 
-/// Reads the body of an HTTP message.
-pub fn read_http(message: &HttpMessage) -> Reading {
-    Reading::new(message.header("content-type").unwrap_or_default(), &message.body)
+/// The body of an HTTP message.
+pub fn read_http(message: &HttpMessage) -> Reading<'_> {
+    Reading::new(message.header("content-type").unwrap_or_default().into(), &message.body)
 }
 
 /// Whether a SUBSCRIBE ends its subscription: within a dialog, with no time to live (RFC 6665 §4.1.2.3).
@@ -278,8 +304,10 @@ pub fn describe(found: &Diagnostics) -> String {
 const LONGEST_CALL_ID: usize = 256;
 
 /// The Call-ID of a message, cut where it is longer than any that clients make.
-pub fn call_id(message: &SipMessage) -> String {
-    message.header(HeaderName::CallId).unwrap_or_default().chars().take(LONGEST_CALL_ID).collect()
+pub fn call_id(message: &SipMessage) -> Cow<'_, str> {
+    let whole = message.header(HeaderName::CallId).unwrap_or_default();
+    // No more bytes, no more characters.
+    if whole.len() <= LONGEST_CALL_ID { whole } else { whole.chars().take(LONGEST_CALL_ID).collect() }
 }
 
 /// Most diagnoses of one answer that are kept: each hop adds one.
@@ -288,7 +316,8 @@ const MOST_DIAGNOSTICS: usize = 16;
 /// What the servers on the way say about an answer.
 pub fn diagnostics(message: &SipMessage) -> Vec<Diagnostics> {
     let names = ["ms-diagnostics", "ms-diagnostics-public"];
-    let headers = message.headers().filter(|header| names.iter().any(|name| header.name.eq_ignore_ascii_case(name)));
+    let is_one = |name: &[u8]| names.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
+    let headers = message.headers_where(|_, name| is_one(name));
     headers.filter_map(|header| Diagnostics::parse(&header.value)).take(MOST_DIAGNOSTICS).collect()
 }
 

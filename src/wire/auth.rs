@@ -8,7 +8,6 @@ use nom::branch::alt;
 use nom::bytes::complete::{take_till, take_while, take_while1};
 use nom::character::complete::char;
 use nom::combinator::map;
-use nom::multi::many0;
 use nom::sequence::{delimited, preceded, separated_pair, terminated};
 
 /// A challenge or credentials.
@@ -20,13 +19,20 @@ pub struct Auth<'a> {
     pub parameters: Vec<(&'a str, Cow<'a, str>)>,
 }
 
+/// Credentials with a signature have about ten.
+const USUAL_PARAMETERS: usize = 12;
+
 impl<'a> Auth<'a> {
     /// Reads a header value; `None` where it has no scheme. Parameters up to the first damage.
     pub fn parse(value: &'a str) -> Option<Self> {
         let scheme: IResult<&str, &str> = terminated(word, blanks).parse(value.trim_start());
-        let (rest, scheme) = scheme.ok()?;
-        let list: IResult<&str, Vec<(&str, Cow<'_, str>)>> = many0(terminated(parameter, separator)).parse(rest);
-        Some(Self { scheme, parameters: list.ok()?.1 })
+        let (mut rest, scheme) = scheme.ok()?;
+        let mut parameters = Vec::with_capacity(USUAL_PARAMETERS);
+        while let Ok((after, found)) = terminated(parameter, separator).parse(rest) {
+            parameters.push(found);
+            rest = after;
+        }
+        Some(Self { scheme, parameters })
     }
 
     /// The parameter of that name, in any case.

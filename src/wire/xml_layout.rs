@@ -2,6 +2,7 @@
 //!
 //! Secrets are not shown, and what is only long is cut.
 
+use crate::wire::xml::Attribute;
 use crate::wire::xml::Element;
 use crate::wire::xml_words::is_secret;
 use crate::wire::xml_words::meaning;
@@ -25,26 +26,26 @@ pub struct Line {
 }
 
 /// Lays out an element and all that is in it.
-pub fn lay_out(root: &Element) -> Vec<Line> {
+pub fn lay_out(root: Element<'_>) -> Vec<Line> {
     let mut lines = Vec::new();
     add(&mut lines, root, None, 0);
     lines
 }
 
 /// The tree is not deeper than [`crate::wire::xml::MAX_DEPTH`].
-fn add(lines: &mut Vec<Line>, element: &Element, parent: Option<&Element>, depth: usize) {
+fn add(lines: &mut Vec<Line>, element: Element<'_>, parent: Option<Element<'_>>, depth: usize) {
     lines.push(Line { depth, text: spell(element), about: meaning(element, parent) });
-    for child in &element.children {
+    for child in element.elements() {
         add(lines, child, Some(element), depth + 1);
     }
 }
 
-fn spell(element: &Element) -> String {
-    let attribute = |(name, value): &(String, String)| format!(" {}=\"{}\"", tidy(name), shown(name, value));
-    let attributes: Vec<String> = element.attributes.iter().map(attribute).collect();
-    let text = shown(&element.name, &element.text);
+fn spell(element: Element<'_>) -> String {
+    let attribute = |(name, value): &Attribute<'_>| format!(" {}=\"{}\"", tidy(name), shown(name, value));
+    let attributes: Vec<String> = element.attributes().iter().map(attribute).collect();
+    let text = shown(element.name(), element.text());
     let colon = if text.is_empty() { "" } else { ": " };
-    format!("{}{}{colon}{text}", tidy(&element.name), attributes.concat())
+    format!("{}{}{colon}{text}", tidy(element.name()), attributes.concat())
 }
 
 /// The value of what has that name, unless it is a secret.
@@ -78,7 +79,8 @@ mod tests {
 
     #[track_caller]
     fn check(body: &str, expected: &[(usize, &str, Option<&str>)]) {
-        let lines = lay_out(&Document::parse(body.as_bytes()).root.unwrap());
+        let document = Document::parse(body);
+        let lines = lay_out(document.root().unwrap());
         let lines: Vec<_> = lines.iter().map(|line| (line.depth, line.text.as_str(), line.about)).collect();
         assert_eq!(lines, expected, "{body}");
     }

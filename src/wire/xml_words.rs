@@ -232,14 +232,14 @@ const NAMES: &[(&str, &str)] = &[
 ];
 
 /// What an element means; `None` where nothing is known of it.
-pub fn meaning(element: &Element, parent: Option<&Element>) -> Option<&'static str> {
-    by_value(element, parent).or_else(|| look_up(NAMES, &element.name)).or_else(|| of_setting(element))
+pub fn meaning(element: Element<'_>, parent: Option<Element<'_>>) -> Option<&'static str> {
+    by_value(element, parent).or_else(|| look_up(NAMES, element.name())).or_else(|| of_setting(element))
 }
 
-fn by_value(element: &Element, parent: Option<&Element>) -> Option<&'static str> {
+fn by_value(element: Element<'_>, parent: Option<Element<'_>>) -> Option<&'static str> {
     let of = |table: &[(&str, &'static str)], attribute: &str| look_up(table, element.attribute(attribute)?);
-    match element.name.to_ascii_lowercase().as_str() {
-        "availability" => availability(element.text.parse().ok()?),
+    match element.name().to_ascii_lowercase().as_str() {
+        "availability" => availability(element.text().parse().ok()?),
         "container" => container(element.attribute("id")?.parse().ok()?),
         "state" => look_up(&STATES, unprefixed(element.attribute("type")?)),
         "member" | "subscriber" => of(&MEMBERS, "type"),
@@ -247,14 +247,14 @@ fn by_value(element: &Element, parent: Option<&Element>) -> Option<&'static str>
         "publication" => of(&EXPIRIES, "expireType"),
         "provisiongroup" | "provisioninggroup" => of(&SETTING_GROUPS, "name"),
         "link" => of(&LINKS, "token"),
-        "mcutype" | "mcu-type" => mcu(&element.text),
+        "mcutype" | "mcu-type" => mcu(element.text()),
         "group" | "addedgroup" | "modifiedgroup" => {
             (element.attribute("name") == Some("~")).then_some("the default group, Other Contacts")
         }
         "conference-info" => (element.attribute("state") == Some("partial"))
             .then_some("not all of the conference is told here, which is normal"),
         "id" => parent.is_some_and(|parent| parent.is("pstn-access")).then_some("dial-in id of the conference"),
-        "display-text" => is_number(&element.text).then_some("dial-in id of the conference"),
+        "display-text" => is_number(element.text()).then_some("dial-in id of the conference"),
         "response" => match element.attribute("code")? {
             "success" => Some("it worked"),
             "failure" => Some("it failed, whatever the SIP status says"),
@@ -278,7 +278,7 @@ fn contacts_in(mode: &str) -> &'static str {
     }
 }
 
-fn of_setting(element: &Element) -> Option<&'static str> {
+fn of_setting(element: Element<'_>) -> Option<&'static str> {
     element.is("property").then(|| look_up(NAMES, element.attribute("name")?)).flatten()
 }
 
@@ -325,7 +325,7 @@ mod tests {
 
     #[track_caller]
     fn check(body: &str, expected: Option<&str>) {
-        assert_eq!(meaning(&Document::parse(body.as_bytes()).root.unwrap(), None), expected, "{body}");
+        assert_eq!(meaning(Document::parse(body).root().unwrap(), None), expected, "{body}");
     }
 
     #[test]

@@ -448,7 +448,8 @@ impl Tracker {
 
 /// The beginning of an id, so that ids that are kept are small.
 fn clip(id: &str) -> Box<str> {
-    id.chars().take(LONGEST_ID).collect()
+    // No more bytes, no more characters.
+    if id.len() <= LONGEST_ID { id.into() } else { id.chars().take(LONGEST_ID).collect() }
 }
 
 /// Where an association stands.
@@ -463,15 +464,15 @@ struct Place {
 /// Values of the headers that carry challenges, credentials and signatures, with what they are.
 fn carriers(message: &SipMessage) -> Vec<(Cow<'_, str>, Direction, bool)> {
     use HeaderName as H;
-    let kind = |header: &crate::model::sip::Header<'_>| match header.id {
+    let kind = |id: HeaderName, name: &[u8]| match id {
         H::Authorization | H::ProxyAuthorization => Some((Direction::Out, false)),
         H::WwwAuthenticate | H::ProxyAuthenticate => Some((Direction::In, true)),
         H::AuthenticationInfo => Some((Direction::In, false)),
-        H::Other if header.name.eq_ignore_ascii_case("Proxy-Authentication-Info") => Some((Direction::In, false)),
+        H::Other if name.eq_ignore_ascii_case(b"Proxy-Authentication-Info") => Some((Direction::In, false)),
         _ => None,
     };
-    let found = message.headers().filter_map(|header| {
-        let (writer, is_challenge) = kind(&header)?;
+    let found = message.headers_where(|id, name| kind(id, name).is_some()).filter_map(|header| {
+        let (writer, is_challenge) = kind(header.id, header.name.as_bytes())?;
         Some((header.value, writer, is_challenge))
     });
     found.take(MOST_HEADERS).collect()

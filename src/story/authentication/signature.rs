@@ -162,7 +162,7 @@ pub fn buffer(message: &SipMessage, claim: &Claim<'_>, version: u32) -> String {
 fn asserted(message: &SipMessage) -> (String, String) {
     let (mut sip, mut tel) = (String::new(), String::new());
     let named = |name: &str| {
-        let values = message.headers().filter(|header| header.name.eq_ignore_ascii_case(name));
+        let values = message.headers_where(|_, known| known.eq_ignore_ascii_case(name.as_bytes()));
         values.map(|header| header.value.into_owned()).collect::<Vec<_>>()
     };
     let mut values = named("P-Asserted-Identity");

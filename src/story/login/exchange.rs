@@ -48,6 +48,8 @@ pub struct Exchange {
     pub diagnostics: Vec<Diagnostics>,
     /// Notifications of its dialog: the row, and what changed.
     pub notified: Vec<(Mark, Vec<String>)>,
+    /// What its bodies say is told; else they are read only where that decides how it went.
+    tells: bool,
     /// Categories of own presence that the answer told, against which notifications are compared.
     versions: Option<Box<CategoryVersions>>,
 }
@@ -56,25 +58,32 @@ pub struct Exchange {
 pub const MOST_NOTIFICATIONS: usize = 32;
 
 impl Exchange {
-    /// A request.
-    pub fn new(flow: FlowKey, row: &Row, message: &SipMessage, kind: Option<StepKind>, reading: Reading) -> Self {
+    /// A request; `reading` is its body where it is to be told what the bodies say.
+    pub fn new(
+        flow: FlowKey,
+        row: &Row,
+        message: &SipMessage,
+        kind: Option<StepKind>,
+        reading: Option<&Reading<'_>>,
+    ) -> Self {
         Self {
             flow,
             kind,
             method: message.method().unwrap_or_default().chars().take(32).collect(),
-            call_id: steps::call_id(message),
+            call_id: steps::call_id(message).into_owned(),
             cseq: message.cseq.map_or(0, |cseq| cseq.number),
             direction: row.direction,
             ends: steps::ends_subscription(message),
             request: row.mark(),
-            asked: reading.facts,
+            asked: reading.map(Reading::facts).unwrap_or_default(),
             answer: None,
             response_time: None,
             answered: Vec::new(),
-            says: reading.sentence,
+            says: reading.map(Reading::sentence).unwrap_or_default(),
             outcome: StepOutcome::Unanswered,
             diagnostics: Vec::new(),
             notified: Vec::new(),
+            tells: reading.is_some(),
             versions: None,
         }
     }
@@ -94,25 +103,36 @@ impl Exchange {
         let reading = steps::read(message);
         self.answer = Some((row.mark(), status));
         self.response_time = row.rtt;
-        if let Some(Body::RoamingData(data)) = &reading.body {
+        self.outcome = steps::outcome(self.kind, &reading, status);
+        // A finding tells what a failure says.
+        if self.tells || self.outcome == StepOutcome::Failed {
+            self.tell(&reading);
+        }
+        self.diagnostics = steps::diagnostics(message);
+    }
+
+    fn tell(&mut self, answer: &Reading<'_>) {
+        if let Some(Body::RoamingData(data)) = answer.body() {
             self.versions.get_or_insert_default().note(data);
         }
-        self.answered = reading.facts;
+        self.answered = answer.facts();
         self.name_static_conferences();
-        if !reading.sentence.is_empty() {
-            self.says = reading.sentence;
+        let says = answer.sentence();
+        if !says.is_empty() {
+            self.says = says;
         }
-        self.outcome = steps::outcome(self.kind, reading.body.as_ref(), status);
-        self.diagnostics = steps::diagnostics(message);
     }
 
     /// What a notification of its dialog says has changed.
     pub fn changes(&mut self, message: &SipMessage) -> Vec<String> {
+        if !self.tells {
+            return Vec::new();
+        }
         let reading = steps::read(message);
-        match &reading.body {
+        match reading.body() {
             Some(Body::RoamingData(data)) => self.versions.get_or_insert_default().note(data),
-            _ if reading.sentence.is_empty() => Vec::new(),
-            _ => vec![reading.sentence],
+            Some(_) => vec![reading.sentence()],
+            None => Vec::new(),
         }
     }
 

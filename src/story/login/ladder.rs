@@ -140,7 +140,7 @@ impl Rung {
         Self {
             flow,
             request: row.mark(),
-            call_id: steps::call_id(message),
+            call_id: steps::call_id(message).into_owned(),
             cseq: message.cseq.map_or(0, |cseq| cseq.number),
             purpose,
             credentials: credentials.as_deref().and_then(Scheme::read),
@@ -194,9 +194,8 @@ pub fn answer(row: &Row, message: &SipMessage, status: u16) -> Answer {
         StartLine::Response { reason, .. } => message.text(reason).chars().take(LONGEST_TEXT).collect(),
         StartLine::Request { .. } => String::new(),
     };
-    let challenges = message
-        .headers()
-        .filter(|header| matches!(header.id, HeaderName::WwwAuthenticate | HeaderName::ProxyAuthenticate));
+    let challenges =
+        message.headers_where(|id, _| matches!(id, HeaderName::WwwAuthenticate | HeaderName::ProxyAuthenticate));
     let redirected = matches!(status, 301 | 302 | 305);
     let via = message.header(HeaderName::Via);
     Answer {
@@ -220,7 +219,7 @@ pub fn answer(row: &Row, message: &SipMessage, status: u16) -> Answer {
 pub fn registration(message: &SipMessage, epid: Option<&str>) -> Vec<Fact> {
     let named =
         |name: &str| message.header_named(name).map(|value| value.chars().take(LONGEST_VALUE).collect::<String>());
-    let contacts: Vec<_> = message.headers().filter(|header| header.id == HeaderName::Contact).collect();
+    let contacts: Vec<_> = message.headers_where(|id, _| id == HeaderName::Contact).collect();
     let own = own_contact(message, &contacts).unwrap_or_default();
     let mut facts: Vec<Fact> = Vec::new();
     let mut say = |name, value: Option<String>| {

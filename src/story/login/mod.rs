@@ -13,7 +13,6 @@ pub mod tracker;
 pub mod waterfall;
 pub mod web;
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 
 use crate::model::tls::Certificate;
@@ -169,8 +168,10 @@ pub struct Login {
     pub in_domain: Option<Mark>,
     /// Bytes on a connection after compression was agreed on that could not be read.
     pub compression_unread: Option<Mark>,
-    /// Rows that show its facts, and their numbers as they become known.
-    rows: HashMap<RowId, u64, foldhash::fast::RandomState>,
+    /// Rows that show its facts, in their order, and their numbers as they become known.
+    rows: Vec<(RowId, u64)>,
+    /// What bodies say is told.
+    tells: bool,
     /// Raised when something happens by which a rule may judge otherwise.
     pub(crate) revision: u32,
 }
@@ -212,7 +213,8 @@ impl Login {
             superseded: None,
             in_domain: None,
             compression_unread: None,
-            rows: HashMap::default(),
+            rows: Vec::new(),
+            tells: true,
             revision: 0,
         }
     }
@@ -393,7 +395,8 @@ impl Login {
 
     /// The number of a row that shows one of its facts; `None` while the row has none.
     pub fn row_number(&self, mark: Mark) -> Option<u64> {
-        self.rows.get(&mark.row).copied().filter(|&number| number > 0)
+        let place = self.place_of(mark.row).ok()?;
+        self.rows.get(place).map(|&(_, number)| number).filter(|&number| number > 0)
     }
 
     /// Whether it deserves the name: it connected to a SIP server, or discovery was a Lync client's.
@@ -404,14 +407,27 @@ impl Login {
 
     /// A row may be cited: its number is remembered once it has one.
     fn cite(&mut self, row: RowId, notable: bool) {
-        if self.rows.len() < if notable { 2 * MOST_ROWS } else { MOST_ROWS } {
-            self.rows.entry(row).or_insert(0);
+        let most = if notable { 2 * MOST_ROWS } else { MOST_ROWS };
+        if let Err(place) = self.place_of(row)
+            && self.rows.len() < most
+        {
+            self.rows.insert(place, (row, 0));
         }
+    }
+
+    /// Where a row stands among those that may be cited, or would stand. Nearly all come in their order.
+    fn place_of(&self, row: RowId) -> Result<usize, usize> {
+        if self.rows.last().is_none_or(|&(last, _)| last < row) {
+            return Err(self.rows.len());
+        }
+        self.rows.binary_search_by_key(&row, |&(known, _)| known)
     }
 
     /// A row got its number.
     fn numbered(&mut self, row: RowId, number: u64) {
-        if let Some(known) = self.rows.get_mut(&row) {
+        if let Ok(place) = self.place_of(row)
+            && let Some((_, known)) = self.rows.get_mut(place)
+        {
             *known = number;
         }
     }

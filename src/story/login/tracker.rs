@@ -78,6 +78,8 @@ pub struct Logins {
     /// Hosts that a sign-in was told to go to, for the reader to watch.
     hosts: Vec<Arc<str>>,
     dropped: u64,
+    /// What the bodies of sign-ins say is told.
+    tells: bool,
 }
 
 impl Logins {
@@ -100,7 +102,13 @@ impl Logins {
             late: Recent::new(most),
             hosts: Vec::new(),
             dropped: 0,
+            tells: true,
         }
+    }
+
+    /// Nobody will ask what the bodies of sign-ins say: they are read only where that decides how a step went.
+    pub fn leave_bodies_unread(&mut self) {
+        self.tells = false;
     }
 
     /// How many attempts were closed early or forgotten, for the bound.
@@ -220,8 +228,9 @@ impl Logins {
     fn touch(&mut self, attempt: AttemptNo, row: &Row) {
         if let Some(login) = self.open.get_mut(&attempt) {
             login.ended = login.ended.later(row.at);
-            login.cite(row.id, is_notable(row));
-            login.revision = login.revision.saturating_add(u32::from(is_notable(row)));
+            let notable = is_notable(row);
+            login.cite(row.id, notable);
+            login.revision = login.revision.saturating_add(u32::from(notable));
         }
     }
 
@@ -250,7 +259,7 @@ impl Logins {
             before.superseded.get_or_insert(at.into());
         }
         let in_domain = self.domain_members.peek(&(flow.point, client)).copied();
-        let login = Login { in_domain, ..Login::new(client, at) };
+        let login = Login { in_domain, tells: self.tells, ..Login::new(client, at) };
         self.due.push(Reverse((deadline(&login), attempt)));
         self.open.insert(attempt, login);
         self.current.insert((flow.point, client), attempt);
@@ -749,10 +758,10 @@ impl Login {
             return None;
         }
         let reading = steps::read(message);
-        let kind = steps::asked(message, reading.body.as_ref()).or_else(|| self.step_of_dialog(message));
+        let kind = steps::asked(message, &reading).or_else(|| self.step_of_dialog(message));
         let of_step = self.exchanges.iter().filter(|exchange| exchange.kind == kind).count();
         if self.exchanges.len() < MOST_EXCHANGES && of_step < MOST_OF_A_STEP {
-            self.exchanges.push(Exchange::new(*flow, row, message, kind, reading));
+            self.exchanges.push(Exchange::new(*flow, row, message, kind, self.tells.then_some(&reading)));
         }
         kind
     }

@@ -134,8 +134,9 @@ impl Web {
         self.purpose = purpose.unwrap_or(self.purpose);
         match &message.start {
             HttpStart::Request { method, .. } if self.calls.len() < MOST_CALLS => {
-                let mut reading = steps::read_http(message);
-                reading.facts.extend(account(row));
+                let reading = steps::read_http(message);
+                let mut facts = reading.facts();
+                facts.extend(account(row));
                 self.calls.push(WebCall {
                     purpose: self.purpose,
                     method: method.chars().take(32).collect(),
@@ -143,8 +144,8 @@ impl Web {
                     request: row.mark(),
                     answer: None,
                     response_time: None,
-                    facts: reading.facts,
-                    says: reading.sentence,
+                    facts,
+                    says: reading.sentence(),
                     redirect: None,
                     diagnostics: Vec::new(),
                 });
@@ -194,11 +195,13 @@ impl WebCall {
         self.answer = Some((row.mark(), status));
         self.response_time = row.rtt;
         let location = message.header("location").map(|location| location.chars().take(LONGEST_URL).collect());
-        let linked = reading.facts.iter().find(|(name, _)| *name == "redirect").map(|(_, url)| url.clone());
+        let facts = reading.facts();
+        let linked = facts.iter().find(|(name, _)| *name == "redirect").map(|(_, url)| url.clone());
         self.redirect = location.filter(|_| (300..400).contains(&status)).or(linked);
-        self.facts.extend(reading.facts);
-        if !reading.sentence.is_empty() {
-            self.says = reading.sentence;
+        self.facts.extend(facts);
+        let says = reading.sentence();
+        if !says.is_empty() {
+            self.says = says;
         }
         self.diagnostics = steps::http_diagnostics(message);
     }

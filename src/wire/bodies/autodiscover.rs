@@ -70,7 +70,7 @@ impl Autodiscover {
 }
 
 /// Reads XML.
-pub fn read(root: &Element) -> Option<Body> {
+pub fn read(root: Element<'_>) -> Option<Body> {
     let response = root.find("AutodiscoverResponse")?;
     let mut found = Autodiscover {
         access_location: response.all().find_map(|element| attribute(element, "AccessLocation")),
@@ -81,7 +81,7 @@ pub fn read(root: &Element) -> Option<Body> {
         if element.is("Link") {
             found.add_link(value("token"), value("href"));
         } else if element.attribute("fqdn").is_some() {
-            found.add_server(&element.name, value("fqdn"), value("port"));
+            found.add_server(element.name(), value("fqdn"), value("port"));
         }
     }
     Some(Body::Autodiscover(found))

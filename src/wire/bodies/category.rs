@@ -123,7 +123,7 @@ pub struct Modality {
 }
 
 /// Reads a `category`, or a `publication` whose name is in `categoryName`.
-pub fn read(element: &Element) -> Category {
+pub fn read(element: Element<'_>) -> Category {
     let name = element.attribute("name").or_else(|| element.attribute("categoryName")).unwrap_or_default();
     Category {
         name: name.to_owned(),
@@ -138,7 +138,7 @@ pub fn read(element: &Element) -> Category {
     }
 }
 
-fn detail(element: &Element, name: &str) -> Detail {
+fn detail(element: Element<'_>, name: &str) -> Detail {
     // What a category that was not closed has swallowed is not its own.
     let own = |name| element.child(name);
     match name {
@@ -147,14 +147,14 @@ fn detail(element: &Element, name: &str) -> Detail {
         "contactCard" => own("contactCard").map(|card| Detail::ContactCard { display_name: text(card, "displayName") }),
         "userProperties" => own("userProperties").map(|properties| Detail::UserProperties {
             telephony_mode: text(properties, "telephonyMode"),
-            lines: properties.find_all("line").map(|line| line.text.clone()).collect(),
+            lines: properties.find_all("line").map(|line| line.text().to_owned()).collect(),
         }),
         _ => None,
     }
-    .unwrap_or(if element.children.is_empty() { Detail::Empty } else { Detail::Other })
+    .unwrap_or(if element.elements().next().is_none() { Detail::Empty } else { Detail::Other })
 }
 
-fn read_state(state: &Element) -> State {
+fn read_state(state: Element<'_>) -> State {
     State {
         kind: attribute(state, "type").map(|kind| unprefixed(&kind).to_owned()),
         availability: state.text_of("availability").and_then(|number| number.parse().ok()),
@@ -164,18 +164,18 @@ fn read_state(state: &Element) -> State {
     }
 }
 
-fn read_device(device: &Element) -> Device {
-    let can = |modality: &Element, what| modality.attribute(what).is_some_and(is_true);
-    let modality = |modality: &Element| Modality {
-        name: modality.name.clone(),
+fn read_device(device: Element<'_>) -> Device {
+    let can = |modality: Element<'_>, what| modality.attribute(what).is_some_and(is_true);
+    let modality = |modality: Element<'_>| Modality {
+        name: modality.name().to_owned(),
         capture: can(modality, "capture"),
         render: can(modality, "render"),
     };
-    let capabilities = device.find("capabilities").map(|capabilities| capabilities.children.as_slice());
+    let capabilities = device.find("capabilities").into_iter().flat_map(Element::elements);
     Device {
         endpoint_id: attribute(device, "endpointId"),
         machine_name: text(device, "machineName"),
-        modalities: capabilities.unwrap_or_default().iter().map(modality).collect(),
+        modalities: capabilities.map(modality).collect(),
         timezone: text(device, "timezone"),
     }
 }

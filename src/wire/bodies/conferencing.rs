@@ -121,7 +121,7 @@ const OPERATIONS: [&str; 8] = [
 ];
 
 /// Reads a request or an answer.
-pub fn read(root: &Element) -> Option<Body> {
+pub fn read(root: Element<'_>) -> Option<Body> {
     if let Some(request) = root.find("request") {
         return Some(Body::ConferenceRequest(Box::new(read_request(request))));
     }
@@ -129,17 +129,19 @@ pub fn read(root: &Element) -> Option<Body> {
 }
 
 /// As [`read`], where only the root tells: it must be conference control and nothing else.
-pub fn read_if_cccp(root: &Element) -> Option<Body> {
+pub fn read_if_cccp(root: Element<'_>) -> Option<Body> {
     let is_cccp = root.attribute("C3PVersion").is_some() || operation(root).is_some_and(|(_, is_known)| is_known);
     is_cccp.then(|| read(root)).flatten()
 }
 
-fn operation(message: &Element) -> Option<(String, bool)> {
-    let known = message.children.iter().find(|child| OPERATIONS.iter().any(|name| child.is(name)));
-    known.map(|child| (child.name.clone(), true)).or_else(|| Some((message.children.first()?.name.clone(), false)))
+fn operation(message: Element<'_>) -> Option<(String, bool)> {
+    let known = message.elements().find(|child| OPERATIONS.iter().any(|name| child.is(name)));
+    known
+        .map(|child| (child.name().to_owned(), true))
+        .or_else(|| Some((message.elements().next()?.name().to_owned(), false)))
 }
 
-fn read_request(request: &Element) -> ConferenceRequest {
+fn read_request(request: Element<'_>) -> ConferenceRequest {
     let certificate = ["encryptionCertificate", "x509-certificate"].iter().find_map(|name| request.text_of(name));
     ConferenceRequest {
         operation: operation(request).map(|(name, _)| name),
@@ -154,14 +156,14 @@ fn read_request(request: &Element) -> ConferenceRequest {
 }
 
 /// `static` is an attribute or an element of something, true.
-fn is_static(message: &Element) -> bool {
-    let says = |element: &Element| {
-        element.attribute("static").is_some_and(is_true) || (element.is("static") && is_true(&element.text))
+fn is_static(message: Element<'_>) -> bool {
+    let says = |element: Element<'_>| {
+        element.attribute("static").is_some_and(is_true) || (element.is("static") && is_true(element.text()))
     };
     message.all().any(says)
 }
 
-fn read_response(response: &Element) -> ConferenceResponse {
+fn read_response(response: Element<'_>) -> ConferenceResponse {
     let info = response.find("conference-info");
     let numbers = response.find("access-numbers");
     let (operation, is_list) = match operation(response) {
@@ -184,27 +186,27 @@ fn read_response(response: &Element) -> ConferenceResponse {
         state: info.and_then(|info| attribute(info, "state")),
         version: info.and_then(|info| number(info, "version")),
         dial_in_id: info.and_then(dial_in_id),
-        has_encrypted: response.all().any(|element| element.name.to_ascii_lowercase().contains("encrypted")),
+        has_encrypted: response.all().any(|element| element.name().to_ascii_lowercase().contains("encrypted")),
     }
 }
 
-fn mcus(response: &Element) -> Vec<String> {
-    let is_mcu = |element: &&Element| element.is("mcuType") || element.is("mcu-type");
-    let name = |element: &Element| Some(element.text.clone()).filter(|name| !name.is_empty());
+fn mcus(response: Element<'_>) -> Vec<String> {
+    let is_mcu = |element: &Element<'_>| element.is("mcuType") || element.is("mcu-type");
+    let name = |element: Element<'_>| Some(element.text().to_owned()).filter(|name| !name.is_empty());
     response.all().filter(is_mcu).filter_map(|mcu| name(mcu).or_else(|| attribute(mcu, "name"))).collect()
 }
 
-fn region(region: &Element) -> Option<String> {
-    attribute(region, "name").or_else(|| Some(region.text.clone()).filter(|name| !name.is_empty()))
+fn region(region: Element<'_>) -> Option<String> {
+    attribute(region, "name").or_else(|| Some(region.text().to_owned()).filter(|name| !name.is_empty()))
 }
 
 /// Why it failed: a reason code anywhere, and what diagnostics say.
-fn reason(response: &Element) -> Option<String> {
+fn reason(response: Element<'_>) -> Option<String> {
     let code = response.all().find_map(|element| attribute(element, "reasonCode"));
-    let says = |element: &Element| {
-        let name = element.name.to_ascii_lowercase();
+    let says = |element: Element<'_>| {
+        let name = element.name().to_ascii_lowercase();
         let attribute = || attribute(element, "reason").or_else(|| attribute(element, "ms-diagnostics"));
-        let text = || (name.contains("diagnostics") || name == "reason").then(|| element.text.clone());
+        let text = || (name.contains("diagnostics") || name == "reason").then(|| element.text().to_owned());
         attribute().or_else(text).filter(|text| !text.is_empty())
     };
     match (code, response.all().find_map(says)) {
@@ -213,16 +215,16 @@ fn reason(response: &Element) -> Option<String> {
     }
 }
 
-fn listed_conferences(response: &Element) -> Vec<String> {
+fn listed_conferences(response: Element<'_>) -> Vec<String> {
     let infos = response.find_all("conference-info").count();
     let name = if infos > 0 { "conference-info" } else { "conferenceKeys" };
     response.find_all(name).map(|conference| conference_id(conference).unwrap_or_default()).collect()
 }
 
 /// The id of a conference: in its address, or as `conference-id`.
-fn conference_id(message: &Element) -> Option<String> {
-    let in_address = |element: &Element| {
-        let mut values = element.attributes.iter().map(|(_, value)| value.as_str()).chain([element.text()]);
+fn conference_id(message: Element<'_>) -> Option<String> {
+    let in_address = |element: Element<'_>| {
+        let mut values = element.attributes().iter().map(|(_, value)| &**value).chain([element.text()]);
         values.find_map(focus_id)
     };
     let named = || message.all().find_map(|element| attribute(element, "conference-id"));
@@ -237,8 +239,8 @@ fn focus_id(address: &str) -> Option<String> {
 }
 
 /// Id for callers: in `pstn-access`, or a text of digits beside the address.
-fn dial_in_id(info: &Element) -> Option<String> {
-    let of_access = |access: &Element| text(access, "id").or_else(|| attribute(access, "id"));
+fn dial_in_id(info: Element<'_>) -> Option<String> {
+    let of_access = |access: Element<'_>| text(access, "id").or_else(|| attribute(access, "id"));
     let access = info.find("pstn-access").and_then(of_access);
     let digits =
         |name| info.all().filter(move |element| element.is(name)).map(Element::text).find(|text| is_number(text));

@@ -56,22 +56,22 @@ pub struct ContactDelta {
 }
 
 /// Reads a list or its changes.
-pub fn read(root: &Element) -> Option<Body> {
+pub fn read(root: Element<'_>) -> Option<Body> {
     if let Some(list) = root.find("contactList") {
         return Some(Body::ContactList(read_list(list)));
     }
     root.find("contactDelta").map(|delta| Body::ContactDelta(read_delta(delta)))
 }
 
-fn read_list(list: &Element) -> ContactList {
-    let value = |element: &Element, name| element.attribute(name).unwrap_or_default().to_owned();
-    let mut members: HashMap<&str, usize> = HashMap::new();
+fn read_list(list: Element<'_>) -> ContactList {
+    let value = |element: Element<'_>, name| element.attribute(name).unwrap_or_default().to_owned();
+    let mut members: HashMap<&str, usize, foldhash::fast::RandomState> = HashMap::default();
     for contact in list.find_all("contact") {
         for group in contact.attribute("groups").unwrap_or_default().split_whitespace() {
             *members.entry(group).or_default() += 1;
         }
     }
-    let group = |group: &Element| Group {
+    let group = |group: Element<'_>| Group {
         id: value(group, "id"),
         name: value(group, "name"),
         contacts: group.attribute("id").and_then(|id| members.get(id)).copied().unwrap_or(0),
@@ -84,11 +84,11 @@ fn read_list(list: &Element) -> ContactList {
     }
 }
 
-fn read_delta(delta: &Element) -> ContactDelta {
-    let about = |change: &Element| ["name", "uri", "id"].iter().find_map(|name| attribute(change, name));
-    let change = |change: &Element| (change.name.clone(), about(change).unwrap_or_default());
+fn read_delta(delta: Element<'_>) -> ContactDelta {
+    let about = |change: Element<'_>| ["name", "uri", "id"].iter().find_map(|name| attribute(change, name));
+    let change = |change: Element<'_>| (change.name().to_owned(), about(change).unwrap_or_default());
     ContactDelta {
-        changes: delta.children.iter().map(change).collect(),
+        changes: delta.elements().map(change).collect(),
         delta: number(delta, "deltaNum"),
         previous: number(delta, "prevDeltaNum"),
     }

@@ -20,7 +20,7 @@ pub struct LocationProfile {
 }
 
 /// Reads a dial plan.
-pub fn read(root: &Element) -> Option<Body> {
+pub fn read(root: Element<'_>) -> Option<Body> {
     let profile = root.find("LocationProfileDescription").unwrap_or(root);
     let is_profile = profile.is("LocationProfileDescription") || profile.find("Rules").is_some();
     let name = profile.children("Name").map(Element::text).find(|name| !name.is_empty());

@@ -57,7 +57,7 @@ impl MediaRelay {
 }
 
 /// Reads a request or an answer.
-pub fn read(root: &Element) -> Option<Body> {
+pub fn read(root: Element<'_>) -> Option<Body> {
     let minutes = text(root, "duration").and_then(|minutes| minutes.parse().ok());
     if let Some(request) = root.find("credentialsRequest") {
         let (identity, location) = (text(request, "identity"), text(request, "location"));
@@ -76,7 +76,7 @@ pub fn read(root: &Element) -> Option<Body> {
     })
 }
 
-fn relay(relay: &Element) -> MediaRelay {
+fn relay(relay: Element<'_>) -> MediaRelay {
     let port = |name| relay.text_of(name).and_then(|port| port.parse().ok());
     MediaRelay {
         location: text(relay, "location"),

@@ -52,6 +52,7 @@ use crate::wire::bodies::soap::Ticket;
 use crate::wire::bodies::soap::TicketRequest;
 use crate::wire::bodies::words::Facts;
 use crate::wire::sip::before_parameters;
+use crate::wire::xml;
 use crate::wire::xml::Document;
 use crate::wire::xml::Element;
 
@@ -162,7 +163,7 @@ const MAX_DEFECTS: usize = 32;
 struct Family {
     types: &'static [&'static str],
     roots: &'static [&'static str],
-    read: fn(&Element) -> Option<Body>,
+    read: fn(Element<'_>) -> Option<Body>,
 }
 
 /// Tried in this order: by content type, then by root. What shares a root comes after what can tell.
@@ -186,7 +187,7 @@ static FAMILIES: [Family; 15] = [
     Family { types: &[], roots: &["request", "response"], read: read_exchange },
 ];
 
-fn read_exchange(root: &Element) -> Option<Body> {
+fn read_exchange(root: Element<'_>) -> Option<Body> {
     conferencing::read_if_cccp(root).or_else(|| media_relay::read(root))
 }
 
@@ -217,11 +218,12 @@ fn read_one(media: &str, body: &[u8]) -> Option<Reading> {
 }
 
 fn read_xml(media: &str, body: &[u8]) -> Option<Reading> {
-    let document = Document::parse(body);
-    let root = document.root?;
+    let text = xml::decode(body);
+    let document = Document::parse(&text);
+    let root = document.root()?;
     let of_type = FAMILIES.iter().filter(|family| family.types.contains(&media));
     let of_root = FAMILIES.iter().filter(|family| family.roots.iter().any(|name| root.is(name)));
-    let body = of_type.chain(of_root).find_map(|family| (family.read)(&root))?;
+    let body = of_type.chain(of_root).find_map(|family| (family.read)(root))?;
     Some(Reading { body, defects: document.defects })
 }
 

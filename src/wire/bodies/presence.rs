@@ -2,6 +2,8 @@
 //! of it (`application/msrtc-event-categories+xml`, `application/rlmi+xml` of RFC 4662, or both in one body of several
 //! parts).
 
+use std::borrow::Cow;
+
 use crate::wire::bodies::Body;
 use crate::wire::bodies::View;
 use crate::wire::bodies::category;
@@ -63,12 +65,12 @@ impl Presence {
 
     fn availabilities(&self) -> Vec<String> {
         let words: Vec<String> = self.users.iter().flat_map(|user| availabilities(&user.categories)).collect();
-        tallied(words.iter().map(String::as_str))
+        tallied(words.iter().map(String::as_str)).into_iter().map(Cow::into_owned).collect()
     }
 }
 
 /// Reads a subscription.
-pub fn read_subscription(root: &Element) -> Option<Body> {
+pub fn read_subscription(root: Element<'_>) -> Option<Body> {
     let batch = root.find("batchSub")?;
     let categories = batch.find("categoryList").map(|list| list.find_all("category"));
     Some(Body::BatchSubscribe(BatchSubscribe {
@@ -79,12 +81,12 @@ pub fn read_subscription(root: &Element) -> Option<Body> {
 }
 
 /// Reads a list, or the categories of one user.
-pub fn read(root: &Element) -> Option<Body> {
-    let resource = |resource: &Element| {
+pub fn read(root: Element<'_>) -> Option<Body> {
+    let resource = |resource: Element<'_>| {
         let state = resource.find("instance").and_then(|instance| attribute(instance, "state"));
         attribute(resource, "uri").map(|uri| (uri, state))
     };
-    let user = |categories: &Element| UserPresence {
+    let user = |categories: Element<'_>| UserPresence {
         uri: attribute(categories, "uri").unwrap_or_default(),
         categories: categories.children("category").map(category::read).collect(),
     };

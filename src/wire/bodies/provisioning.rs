@@ -46,44 +46,39 @@ impl Provisioning {
 }
 
 /// Reads a request or an answer.
-pub fn read(root: &Element) -> Option<Body> {
+pub fn read(root: Element<'_>) -> Option<Body> {
     if let Some(list) = root.find("provisioningGroupList") {
         let groups = list.find_all("provisioningGroup").filter_map(|group| group.attribute("name"));
         return Some(Body::ProvisioningRequest(ProvisioningRequest { groups: groups.map(str::to_owned).collect() }));
     }
     let list = root.find("provisionGroupList")?;
-    let group = |group: &Element| SettingGroup {
-        name: group.attribute("name").unwrap_or_default().to_owned(),
-        values: settings(group),
+    let group = |group: Element<'_>| {
+        let mut values = Vec::new();
+        add_settings(&mut values, group);
+        SettingGroup { name: group.attribute("name").unwrap_or_default().to_owned(), values }
     };
     Some(Body::Provisioning(Provisioning { groups: list.find_all("provisionGroup").map(group).collect() }))
 }
 
-/// Settings stand as elements of their name, or as `property` elements at some depth.
-fn settings(group: &Element) -> Vec<(String, String)> {
-    let mut found = Vec::new();
-    let mut waiting: Vec<&Element> = group.children.iter().rev().collect();
-    while let Some(element) = waiting.pop() {
-        // A group that was not closed holds the next one, which is told for itself.
-        if element.is("provisionGroup") {
-            continue;
-        }
+/// Settings stand as elements of their name, or as `property` elements at some depth, which is bounded.
+fn add_settings(found: &mut Vec<(String, String)>, group: Element<'_>) {
+    // A group that was not closed holds the next one, which is told for itself.
+    for element in group.elements().filter(|element| !element.is("provisionGroup")) {
         let name = element.attribute("name").filter(|_| element.is("property"));
-        if name.is_some() || element.children.is_empty() {
-            found.push((name.unwrap_or(&element.name).to_owned(), value(element)));
+        if name.is_some() || element.elements().next().is_none() {
+            found.push((name.unwrap_or(element.name()).to_owned(), value(element)));
         } else {
-            waiting.extend(element.children.iter().rev());
+            add_settings(found, element);
         }
     }
-    found
 }
 
 /// Text, or the attributes of an element that has none.
-fn value(element: &Element) -> String {
-    if !element.text.is_empty() || element.is("property") {
-        return element.text.clone();
+fn value(element: Element<'_>) -> String {
+    if !element.text().is_empty() || element.is("property") {
+        return element.text().to_owned();
     }
-    element.attributes.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+    element.attributes().iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
 }
 
 impl View for ProvisioningRequest {

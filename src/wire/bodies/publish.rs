@@ -1,6 +1,7 @@
 //! Publishing (`application/msrtc-category-publish+xml`), what refuses it (`application/msrtc-fault+xml`), and taking
 //! note of subscribers (`application/msrtc-presence-setsubscriber+xml`) ([MS-PRES]).
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use crate::wire::bodies::Body;
@@ -50,7 +51,7 @@ pub struct SetSubscribers {
 }
 
 /// Reads a publication.
-pub fn read(root: &Element) -> Option<Body> {
+pub fn read(root: Element<'_>) -> Option<Body> {
     let publish = root.find("publish").or_else(|| root.find("publications"))?;
     Some(Body::Publish(Publish {
         uri: publish.find("publications").and_then(|publications| attribute(publications, "uri")),
@@ -59,9 +60,9 @@ pub fn read(root: &Element) -> Option<Body> {
 }
 
 /// Reads a fault that stands alone, not in a SOAP envelope.
-pub fn read_fault(root: &Element) -> Option<Body> {
+pub fn read_fault(root: Element<'_>) -> Option<Body> {
     let fault = root.find("Fault")?;
-    let operation = |operation: &Element| (number(operation, "index"), number(operation, "curVersion"));
+    let operation = |operation: Element<'_>| (number(operation, "index"), number(operation, "curVersion"));
     Some(Body::PublishFault(PublishFault {
         code: text(fault, "Faultcode"),
         operations: fault.find_all("operation").map(operation).collect(),
@@ -69,7 +70,7 @@ pub fn read_fault(root: &Element) -> Option<Body> {
 }
 
 /// Reads what subscribers are taken note of.
-pub fn read_subscribers(root: &Element) -> Option<Body> {
+pub fn read_subscribers(root: Element<'_>) -> Option<Body> {
     let list = root.find("setSubscribers")?;
     let subscribers = list.find_all("subscriber").map(roaming::subscriber).collect();
     Some(Body::SetSubscribers(SetSubscribers { subscribers }))
@@ -107,7 +108,7 @@ impl View for Publish {
 }
 
 impl Publish {
-    fn state_types(&self) -> Vec<String> {
+    fn state_types(&self) -> Vec<Cow<'_, str>> {
         let kinds = category::states(&self.publications).filter_map(|(_, state)| state.kind.as_deref());
         tallied(kinds)
     }

@@ -1,6 +1,7 @@
 //! The user's own data (`application/vnd-microsoft-roaming-self+xml`, [MS-PRES]): what the client asks to be told,
 //! and categories, containers, subscribers and delegates in the answers, BENOTIFYs and answers to publications.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
@@ -93,7 +94,7 @@ impl RoamingData {
 }
 
 /// Reads a request or data.
-pub fn read(root: &Element) -> Option<Body> {
+pub fn read(root: Element<'_>) -> Option<Body> {
     if let Some(list) = root.find("roamingList") {
         let kinds = list.find_all("roaming").filter_map(|roaming| attribute(roaming, "type"));
         return Some(Body::RoamingRequest(RoamingRequest { kinds: kinds.collect() }));
@@ -101,7 +102,7 @@ pub fn read(root: &Element) -> Option<Body> {
     root.find("roamingData").map(|data| Body::RoamingData(read_data(data)))
 }
 
-fn read_data(data: &Element) -> RoamingData {
+fn read_data(data: Element<'_>) -> RoamingData {
     RoamingData {
         uri: data.find("categories").and_then(|categories| attribute(categories, "uri")),
         categories: data.find_all("category").map(category::read).collect(),
@@ -111,8 +112,8 @@ fn read_data(data: &Element) -> RoamingData {
     }
 }
 
-fn container(container: &Element) -> Container {
-    let member = |member: &Element| {
+fn container(container: Element<'_>) -> Container {
+    let member = |member: Element<'_>| {
         let value = |name| member.attribute(name).unwrap_or_default().to_owned();
         (value("type"), value("value"))
     };
@@ -124,7 +125,7 @@ fn container(container: &Element) -> Container {
 }
 
 /// Reads a `subscriber`.
-pub fn subscriber(subscriber: &Element) -> Subscriber {
+pub fn subscriber(subscriber: Element<'_>) -> Subscriber {
     Subscriber {
         user: attribute(subscriber, "user").unwrap_or_default(),
         display_name: attribute(subscriber, "displayName"),
@@ -133,9 +134,9 @@ pub fn subscriber(subscriber: &Element) -> Subscriber {
     }
 }
 
-fn delegate(delegate: &Element) -> String {
+fn delegate(delegate: Element<'_>) -> String {
     let name = ["user", "uri", "value"].iter().find_map(|name| attribute(delegate, name));
-    name.unwrap_or_else(|| delegate.text.clone())
+    name.unwrap_or_else(|| delegate.text().to_owned())
 }
 
 /// `200 company`, or the number alone.
@@ -224,7 +225,7 @@ impl View for RoamingData {
 const FEW: usize = 4;
 
 impl RoamingData {
-    fn names(&self) -> Vec<String> {
+    fn names(&self) -> Vec<Cow<'_, str>> {
         tallied(self.categories.iter().map(|category| category.name.as_str()))
     }
 }

@@ -90,32 +90,32 @@ pub struct Metadata {
 }
 
 /// Reads an envelope.
-pub fn read(root: &Element) -> Option<Body> {
+pub fn read(root: Element<'_>) -> Option<Body> {
     let envelope = root.find("Envelope")?;
     let body = envelope.child("Body").or_else(|| envelope.find("Body"))?;
     if let Some(fault) = body.find("Fault") {
         return Some(Body::SoapFault(read_fault(fault)));
     }
-    let operation = body.children.first();
+    let operation = body.elements().next();
     if let Some(metadata) = operation.filter(|operation| operation.is("Metadata")).and_then(read_metadata) {
         return Some(metadata);
     }
-    Some(match operation.map(|operation| operation.name.to_ascii_lowercase()).as_deref() {
+    Some(match operation.map(|operation| operation.name().to_ascii_lowercase()).as_deref() {
         Some("getandpublishcert") => Body::CertificateRequest(certificate_request(envelope, body)),
         Some("getandpublishcertresponse") => Body::IssuedCertificate(issued(body)),
         Some("requestsecuritytoken") => Body::TicketRequest(ticket_request(body)),
         Some("requestsecuritytokenresponsecollection" | "requestsecuritytokenresponse") => Body::Ticket(ticket(body)),
         _ => Body::SoapMessage(SoapMessage {
-            operation: operation.map(|operation| operation.name.clone()).unwrap_or_default(),
+            operation: operation.map(|operation| operation.name().to_owned()).unwrap_or_default(),
             action: text(envelope, "Action"),
         }),
     })
 }
 
 /// Reads metadata, with or without an envelope.
-pub fn read_metadata(root: &Element) -> Option<Body> {
+pub fn read_metadata(root: Element<'_>) -> Option<Body> {
     let metadata = root.find("definitions").or_else(|| root.find("Metadata"))?;
-    let port = |port: &Element| {
+    let port = |port: Element<'_>| {
         let place = port.find("address").and_then(|address| attribute(address, "location"));
         (attribute(port, "name").unwrap_or_default(), place.unwrap_or_default())
     };
@@ -128,7 +128,7 @@ pub fn read_metadata(root: &Element) -> Option<Body> {
     }))
 }
 
-fn read_fault(fault: &Element) -> SoapFault {
+fn read_fault(fault: Element<'_>) -> SoapFault {
     let code = fault.text_of("faultcode").or_else(|| fault.find("Code")?.text_of("Value"));
     let reason = || fault.child("Reason").and_then(|reason| text(reason, "Text"));
     let details = fault.find("OCSDiagnosticsFault").or_else(|| fault.child("detail")).or_else(|| fault.child("Detail"));
@@ -140,7 +140,7 @@ fn read_fault(fault: &Element) -> SoapFault {
     }
 }
 
-fn ticket_request(body: &Element) -> TicketRequest {
+fn ticket_request(body: Element<'_>) -> TicketRequest {
     let claims = body.find("Claims");
     let applies_to = body.find("AppliesTo");
     TicketRequest {
@@ -149,7 +149,7 @@ fn ticket_request(body: &Element) -> TicketRequest {
     }
 }
 
-fn ticket(body: &Element) -> Ticket {
+fn ticket(body: Element<'_>) -> Ticket {
     let conditions = body.find("Conditions");
     let condition = |name| conditions.and_then(|conditions| attribute(conditions, name));
     // An encrypted assertion has no conditions to read; the life time beside it says the same.
@@ -162,7 +162,7 @@ fn ticket(body: &Element) -> Ticket {
     }
 }
 
-fn certificate_request(envelope: &Element, body: &Element) -> CertificateRequest {
+fn certificate_request(envelope: Element<'_>, body: Element<'_>) -> CertificateRequest {
     let request = body.find("GetAndPublishCert");
     CertificateRequest {
         entity: request.and_then(|request| attribute(request, "Entity")),
@@ -172,7 +172,7 @@ fn certificate_request(envelope: &Element, body: &Element) -> CertificateRequest
     }
 }
 
-fn issued(body: &Element) -> IssuedCertificate {
+fn issued(body: Element<'_>) -> IssuedCertificate {
     let response = body.find("GetAndPublishCertResponse");
     IssuedCertificate {
         entity: response.and_then(|response| attribute(response, "Entity")),

@@ -1,5 +1,8 @@
 //! Facts and the words of sentences: short, in one line, bounded.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+
 use crate::wire::xml::Element;
 
 /// Longest value, in characters: a URL of Lync has up to about 200.
@@ -42,7 +45,11 @@ impl Facts {
 /// Text in one line, without control characters, cut where it is long.
 pub fn short(text: &str) -> String {
     let words = text.split(|char: char| char.is_whitespace() || char.is_control());
-    let line = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    let mut line = String::with_capacity(text.len());
+    for word in words.filter(|word| !word.is_empty()) {
+        line.push_str(if line.is_empty() { "" } else { " " });
+        line.push_str(word);
+    }
     match line.char_indices().nth(MAX_VALUE) {
         Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
         None => line,
@@ -75,35 +82,35 @@ pub fn bracketed<T: AsRef<str>>(items: impl IntoIterator<Item = T>) -> String {
 }
 
 /// Each distinct item with how often it is there, in the order of the first: `state ×3, note`.
-pub fn tallied<'a>(items: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+pub fn tallied<'a>(items: impl IntoIterator<Item = &'a str>) -> Vec<Cow<'a, str>> {
     let mut order: Vec<&str> = Vec::new();
-    let mut counts = std::collections::HashMap::new();
+    let mut counts: HashMap<&str, usize, foldhash::fast::RandomState> = HashMap::default();
     for item in items {
-        let count = counts.entry(item).or_insert(0_usize);
+        let count = counts.entry(item).or_default();
         if *count == 0 {
             order.push(item);
         }
         *count += 1;
     }
-    let spell = |item: &str| match counts.get(item) {
-        Some(&count) if count > 1 => format!("{item} ×{count}"),
-        _ => item.to_owned(),
+    let spell = |item: &'a str| match counts.get(item) {
+        Some(&count) if count > 1 => format!("{item} ×{count}").into(),
+        _ => item.into(),
     };
     order.into_iter().map(spell).collect()
 }
 
 /// An attribute that is not empty.
-pub fn attribute(element: &Element, name: &str) -> Option<String> {
+pub fn attribute(element: Element<'_>, name: &str) -> Option<String> {
     element.attribute(name).map(str::trim).filter(|value| !value.is_empty()).map(str::to_owned)
 }
 
 /// A number in an attribute.
-pub fn number(element: &Element, name: &str) -> Option<u32> {
+pub fn number(element: Element<'_>, name: &str) -> Option<u32> {
     element.attribute(name)?.trim().parse().ok()
 }
 
 /// The text of the first element of that name.
-pub fn text(element: &Element, name: &str) -> Option<String> {
+pub fn text(element: Element<'_>, name: &str) -> Option<String> {
     element.text_of(name).map(str::to_owned)
 }
 
