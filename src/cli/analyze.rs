@@ -120,14 +120,14 @@ fn dialogs_of(reading: &Reading, filter: &Filter) -> Result<HashSet<String>, Fai
             && found.len() < MOST_DIALOGS
             && filter.passes(&row)
         {
-            found.insert(call_id(message));
+            found.insert(call_id(message).into_owned());
         }
     }
     Ok(found)
 }
 
 fn is_of_dialogs(row: &Row, dialogs: &HashSet<String>) -> bool {
-    !dialogs.is_empty() && matches!(&row.message, Message::Sip(message) if dialogs.contains(&call_id(message)))
+    !dialogs.is_empty() && matches!(&row.message, Message::Sip(message) if dialogs.contains(&*call_id(message)))
 }
 
 /// Sign-ins for the screen, and what counts of the others.
