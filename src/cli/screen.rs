@@ -8,7 +8,7 @@ use jiff::Timestamp as Instant;
 use jiff::tz::TimeZone;
 
 use crate::cli::analyze::ToldLogins;
-use crate::cli::args::{Color, Reading, TimeFormat};
+use crate::cli::args::{Color, Decoding, TimeFormat};
 use crate::cli::output::{column, shorten, visible, wrap};
 use crate::findings::{Finding, Severity};
 use crate::model::http::HttpStart;
@@ -60,7 +60,7 @@ pub struct Screen {
 
 impl Screen {
     /// A screen that shows nothing yet.
-    pub fn new(reading: &Reading) -> Self {
+    pub fn new(reading: &Decoding) -> Self {
         let choice = match reading.color {
             Color::Auto => AutoStream::choice(&io::stdout()),
             Color::Always => ColorChoice::Always,
@@ -146,6 +146,46 @@ impl Screen {
     fn civil(&self, time: Timestamp, format: &str) -> String {
         let instant = Instant::from_nanosecond(i128::from(time.as_nanos())).unwrap_or_default();
         instant.to_zoned(self.zone.clone()).strftime(format).to_string()
+    }
+
+    /// Shows a line between rows: what happened in a sign-in.
+    ///
+    /// # Errors
+    /// What the terminal says.
+    pub fn happened(&mut self, text: &str, outcome: StepOutcome) -> io::Result<()> {
+        let style = match outcome {
+            StepOutcome::Ok => GOOD,
+            StepOutcome::Failed => BAD,
+            StepOutcome::Unanswered | StepOutcome::Info | StepOutcome::Skipped => MIND,
+        };
+        writeln!(self.out, "{:>ROW$} {style}{}{style:#}", "", visible(text))
+    }
+
+    /// Shows findings between rows.
+    ///
+    /// # Errors
+    /// What the terminal says.
+    pub fn found(&mut self, findings: &[Finding]) -> io::Result<()> {
+        self.findings(findings)?;
+        if findings.is_empty() { Ok(()) } else { writeln!(self.out) }
+    }
+
+    /// Shows a sign-in that is over, between rows.
+    ///
+    /// # Errors
+    /// What the terminal says.
+    pub fn page(&mut self, login: &Login, findings: &[Finding]) -> io::Result<()> {
+        self.login(login)?;
+        self.findings(findings)?;
+        writeln!(self.out)
+    }
+
+    /// Hands on what was shown so far.
+    ///
+    /// # Errors
+    /// What the terminal says.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 
     /// Shows what the capture as a whole says.

@@ -13,6 +13,7 @@ use crate::crypto::KeyStore;
 use crate::findings::{self, Cited, Finding};
 use crate::model::{At, Counter, Direction, FlowKey, Limits, Observation, Packet, Payload, Ports, Stats, Timestamp};
 use crate::story::login::Login;
+use crate::story::login::tracker::AttemptNo;
 use crate::story::{Damage, Report, Row, Story};
 use lane::Lane;
 use sieve::{Sieve, Verdict};
@@ -158,11 +159,22 @@ impl Engine {
         self.story.authentication()
     }
 
-    /// From now on these keys count. Sessions that began before may stay closed.
+    /// From now on these keys count. Sessions that began before may stay closed, unless their records wait
+    /// ([`Limits::key_wait`]): then those are told with the next packet or [`Engine::advance`].
     pub fn set_keys(&mut self, keys: Arc<KeyStore>) {
         self.lane.set_keys(keys.clone());
         self.story.set_keys(keys.clone());
         self.keys = keys;
+    }
+
+    /// Counts what happened before packets came here.
+    pub fn count(&mut self, counter: Counter, amount: u64) {
+        self.stats.add(counter, amount);
+    }
+
+    /// A sign-in that is not over, by the attempt that a row names.
+    pub fn open_login(&self, attempt: AttemptNo) -> Option<&Login> {
+        self.story.open_login(attempt)
     }
 
     /// Bytes of the followed flow that came since the last call.

@@ -50,6 +50,12 @@ pub enum Counter {
     RowsLate,
     /// Look-ups, requests or flows forgotten for a bound.
     Forgotten,
+    /// Packets that the system or the interface dropped while capturing.
+    CaptureDropped,
+    /// Packets dropped because nothing took them off the capturing thread in time.
+    QueueDropped,
+    /// Packets that were captured, but not decoded, because decoding was behind.
+    NotDecoded,
 }
 
 /// What a counter means.
@@ -70,7 +76,7 @@ const fn text(counter: Counter, id: &'static str, text: &'static str, loss: bool
 }
 
 /// In the order of the summary.
-pub static COUNTERS: [CounterText; 23] = [
+pub static COUNTERS: [CounterText; 26] = [
     text(Counter::Packets, "packets", "packets read", false),
     text(Counter::Bytes, "bytes", "bytes captured", false),
     text(Counter::Sieved, "packets_other", "packets of other traffic passed over", false),
@@ -99,6 +105,9 @@ pub static COUNTERS: [CounterText; 23] = [
     text(Counter::PendingBound, "messages_bound", "messages under way dropped for the memory bound", true),
     text(Counter::RowsLate, "rows_late", "rows that came after later ones had left", false),
     text(Counter::Forgotten, "forgotten", "look-ups, requests or flows forgotten for the memory bound", true),
+    text(Counter::CaptureDropped, "capture_dropped", "packets dropped by the system before lynccap got them", true),
+    text(Counter::QueueDropped, "queue_dropped", "packets dropped by lynccap while capturing", true),
+    text(Counter::NotDecoded, "not_decoded", "packets captured but not decoded, because decoding was behind", true),
 ];
 
 /// The counts.
