@@ -3,7 +3,7 @@
 //!
 //! From the first record that needs keys on, everything of the session waits in its order, for
 //! [`crate::model::Limits::key_wait`] and within [`crate::model::Limits::key_wait_bytes`]. Then it goes on as if it had
-//! just come, with the keys or without.
+//! just come, with the keys or without. Early data of TLS 1.3 does not wait.
 
 use std::collections::VecDeque;
 
