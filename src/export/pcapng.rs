@@ -91,6 +91,18 @@ impl Blocks {
         &self.bytes
     }
 
+    /// Each block by itself, and whether it is a packet.
+    pub fn each(&self) -> impl Iterator<Item = (&[u8], bool)> {
+        let mut rest = self.bytes.as_slice();
+        std::iter::from_fn(move || {
+            let kind = u32::from_le_bytes(*rest.first_chunk()?);
+            let length = u32::from_le_bytes(*rest.get(4..)?.first_chunk()?);
+            let (block, after) = rest.split_at_checked(usize::try_from(length).ok()?)?;
+            rest = after;
+            Some((block, kind == ENHANCED_PACKET))
+        })
+    }
+
     /// Forgets the blocks; their room is kept.
     pub fn clear(&mut self) {
         self.bytes.clear();
@@ -268,6 +280,25 @@ mod tests {
         check(|blocks| blocks.key_log(b"X\n"), &[
             10, 0, 0, 0, 24, 0, 0, 0, 0x4b, 0x53, 0x4c, 0x54, 2, 0, 0, 0, b'X', b'\n', 0, 0, 24, 0, 0, 0,
         ]);
+    }
+
+    #[test]
+    fn blocks_can_be_taken_one_by_one() {
+        let packet = Packet {
+            interface: 0,
+            time: Timestamp::from_nanos(0),
+            wire_len: 3,
+            data: b"abc",
+            drops: 0,
+            comment: Some("seen twice"),
+        };
+        let mut blocks = Blocks::default();
+        blocks.key_log(b"X");
+        blocks.packet(&packet);
+        blocks.statistics(0, Timestamp::from_nanos(5), &Statistics::default());
+        let each: Vec<_> = blocks.each().collect();
+        assert_eq!(each.iter().map(|(_, is_packet)| *is_packet).collect::<Vec<_>>(), [false, true, false]);
+        assert_eq!(each.iter().flat_map(|(block, _)| *block).copied().collect::<Vec<_>>(), blocks.bytes());
     }
 
     #[test]

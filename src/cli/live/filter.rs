@@ -15,6 +15,15 @@ pub fn default_filters(decode_as: &[(u16, DecodeAs)]) -> Vec<String> {
     vec![format!("{base} or (vlan and ({base}))"), base]
 }
 
+/// The filter for people: behind VLAN tags the same is looked for again.
+pub fn shown(filter: &str) -> String {
+    match filter.split_once(" or (vlan and (") {
+        Some((base, behind)) if behind.strip_suffix("))") == Some(base) => format!("{base}, the same behind VLAN tags"),
+        _ if filter.is_empty() => "everything".to_owned(),
+        _ => filter.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -24,6 +33,11 @@ mod tests {
     fn libpcap_takes_them() {
         let filters = default_filters(&[(7443, DecodeAs::Https)]);
         assert!(filters.iter().all(|filter| filter.contains(" or 7443 or ")));
+        assert_eq!(shown(&filters[0]), format!("{}, the same behind VLAN tags", filters[1]));
+        assert_eq!(
+            (shown(""), shown("udp or (vlan and (tcp))")),
+            ("everything".into(), "udp or (vlan and (tcp))".into())
+        );
         let ethernet = Capture::dead(Linktype::ETHERNET).unwrap();
         let [with_vlan, base] = filters.as_slice() else { panic!("two filters") };
         let program = ethernet.compile(with_vlan, true).unwrap();

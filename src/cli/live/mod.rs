@@ -81,10 +81,10 @@ pub fn live(options: &Live) -> Result<Outcome, Failure> {
     }
     let screen = (!options.output.quiet && !stdout_taken).then(|| Screen::new(&options.decoding));
     let (file, rights) = give_up_rights(options, &plan, &opened, lines)?;
-    for one in &opened {
-        let filter = if one.filter.is_empty() { "everything" } else { &one.filter };
-        let what = format!("{}: capturing {filter}", one.name);
-        if options.output.quiet { drop(what) } else { output::complain(&what) }
+    if !options.output.quiet {
+        for one in &opened {
+            output::complain(&format!("{}: capturing {}", one.name, filter::shown(&one.filter)));
+        }
     }
     if options.verbose {
         for line in &rights {

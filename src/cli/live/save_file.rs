@@ -205,8 +205,9 @@ impl SaveFile {
         if self.failed.is_some_and(|failed| now.since(failed) < RETRY && now >= failed) {
             self.lost += self.waiting;
         } else if let Err(error) = self.write(now) {
-            self.lost += self.waiting;
             self.fail(&error, now);
+            self.write_what_fits();
+            self.lost += self.waiting;
         } else if self.failed.take().is_some() {
             let (path, lost) = (self.path.display(), self.lost);
             self.news.push(format!("{path}: written again; {lost} packets are not in it"));
@@ -225,11 +226,28 @@ impl SaveFile {
         Ok(())
     }
 
+    /// Writes block by block until no more fit.
+    fn write_what_fits(&mut self) {
+        let Some(file) = &mut self.file else { return };
+        for (block, is_packet) in self.blocks.each() {
+            if file.write_all(block).is_err() {
+                break;
+            }
+            self.good += block.len() as u64;
+            self.waiting -= u64::from(is_packet);
+        }
+        self.cut_back();
+    }
+
     /// Cuts the file back to what is whole.
-    fn fail(&mut self, error: &io::Error, now: Timestamp) {
+    fn cut_back(&mut self) {
         if let Some(file) = &mut self.file {
             let _ = file.set_len(self.good).and_then(|()| file.seek(SeekFrom::Start(self.good)));
         }
+    }
+
+    fn fail(&mut self, error: &io::Error, now: Timestamp) {
+        self.cut_back();
         if self.failed.replace(now).is_none() {
             let path = self.path.display();
             self.news.push(format!("{path}: {error}; capturing goes on, what fits no more is not in the file"));
