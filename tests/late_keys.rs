@@ -1,5 +1,4 @@
 //! A key log that grows: records wait for their keys, and what they say is the same as with keys from the start.
-#![expect(clippy::indexing_slicing, reason = "a test that indexes out of bounds fails, as it should")]
 
 mod common;
 
