@@ -70,15 +70,30 @@ impl Net {
         let mut command = Command::new("timeout");
         command.args(["--foreground", LIMIT, "ip", "netns", "exec", &self.0, env!("CARGO_BIN_EXE_lynccap"), "live"]);
         command.args(["--user", "root"]).args(arguments).env("TZ", "UTC").current_dir(folder);
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut errors = BufReader::new(child.stderr.take().unwrap());
-        let mut said = String::new();
-        while !said.contains(": capturing ") {
-            assert_ne!(errors.read_line(&mut said).unwrap(), 0, "it did not begin: {said}");
-        }
-        sleep(Duration::from_millis(300));
-        Live { child, errors, said }
+        start(&mut command)
     }
+
+    /// Sends a DNS query for `sip.lab.test` over the loopback interface.
+    fn look_up(&self) {
+        let query = r"\x00\x07\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x03sip\x03lab\x04test\x00\x00\x01\x00\x01";
+        let line = format!("printf '{query}' > /dev/udp/127.0.0.1/53");
+        let mut command = Command::new("timeout");
+        command.args([LIMIT, "ip", "netns", "exec", &self.0, "bash", "-c", &line]);
+        assert!(command.status().unwrap().success());
+    }
+}
+
+/// Begins `live` and waits until it captures.
+fn start(command: &mut Command) -> Live {
+    let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut errors = BufReader::new(child.stderr.take().unwrap());
+    let mut said = String::new();
+    while !said.contains(": capturing ") {
+        assert_ne!(errors.read_line(&mut said).unwrap(), 0, "it did not begin: {said}");
+    }
+    sleep(Duration::from_millis(300));
+    Live { child, errors, said }
 }
 
 impl Drop for Net {
@@ -174,6 +189,50 @@ fn it_ends_by_count_time_and_size() {
     let (code, shown, _) = live.end();
     assert_eq!(code, Some(0));
     assert!(shown.contains("Capture    lo: "), "{shown}");
+}
+
+#[test]
+fn rows_come_while_it_runs() {
+    let Some(net) = Net::new() else { return };
+    let folder = Scratch::new("live-prompt");
+    let mut live = net.live(folder.path(), &["-i", "lo", "--jsonl", "-", "-f", "udp"]);
+    net.look_up();
+    let mut lines = BufReader::new(live.child.stdout.take().unwrap()).lines();
+    let row = lines.next().expect("a row comes though nothing follows").unwrap();
+    let row: serde_json::Value = serde_json::from_str(&row).unwrap();
+    assert_eq!((&row["kind"], &row["dns_name"]), (&"dns".into(), &"sip.lab.test".into()));
+    live.signal("INT");
+    assert_eq!(live.end().0, Some(0));
+}
+
+#[test]
+fn rights_are_given_up() {
+    let Some(net) = Net::new() else { return };
+    let folder = Scratch::new("live-rights");
+    let check = |sudo: &str, uid: &str| {
+        let mut command = Command::new("timeout");
+        command.args(["--foreground", LIMIT, "ip", "netns", "exec", &net.0, env!("CARGO_BIN_EXE_lynccap"), "live"]);
+        command.args(["-i", "lo", "-f", "udp", "-w", "w.pcapng", "-v"]).env("SUDO_UID", sudo);
+        let program = start(command.current_dir(folder.path()));
+        let children = Command::new("pgrep").args(["-P", &program.child.id().to_string()]).output().unwrap();
+        let process = String::from_utf8(children.stdout).unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{}/status", process.trim())).unwrap();
+        let value = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            line.split_whitespace().next().unwrap().to_owned()
+        };
+        assert_eq!((value("Uid:").as_str(), value("CapPrm:").trim_matches('0')), (uid, ""), "{status}");
+        net.send(5);
+        program.signal("INT");
+        let (code, _, said) = program.end();
+        assert_eq!(code, Some(0), "{said}");
+        assert!(said.contains("without capabilities") && said.contains("confined"), "{said}");
+        assert_eq!(whole(&folder.path().join("w.pcapng")).len(), 5);
+    };
+    check("", "65534");
+    check("1", "1");
+    let owner = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(folder.path().join("w.pcapng")).unwrap());
+    assert_eq!(owner, 1, "the file is the user's");
 }
 
 #[test]

@@ -97,6 +97,8 @@ pub fn analyze(options: &Analyze) -> Result<Outcome, Failure> {
 pub struct ToldLogins {
     /// The first ones, each with what is wrong with it.
     pub shown: Vec<(Login, Vec<Finding>)>,
+    /// Findings of sign-ins that were told before.
+    pub told_before: Vec<(u32, Vec<Finding>)>,
     /// How many more there are.
     pub more: u64,
     /// How many of those failed.

@@ -361,8 +361,8 @@ impl Session {
             while let Some((login, found)) = engine.next_login() {
                 outputs.export(|writing| writing.export.login(&login, &found));
                 told.weigh(&found);
-                let fresh = unfolding.close(&login, found);
-                status.suspend(|| outputs.show(|screen| screen.page(&login, &fresh)));
+                let (fresh, known) = unfolding.close(&login, found);
+                status.suspend(|| outputs.show(|screen| screen.page(&login, &fresh, &known)));
             }
             let Some(row) = engine.next_row() else { return };
             unfolding.touch(&row);
@@ -452,8 +452,8 @@ impl Session {
         while let Some((login, found)) = engine.next_login() {
             outputs.export(|writing| writing.export.login(&login, &found));
             told.weigh(&found);
-            let fresh = unfolding.close(&login, found);
-            told.push_newest(login, fresh);
+            let (fresh, known) = unfolding.close(&login, found);
+            told.push_newest(login, fresh, known);
         }
         let report = engine.report();
         let findings = check_capture(&report);
@@ -515,9 +515,11 @@ impl ToldLogins {
     }
 
     /// Keeps the newest sign-ins for the summary.
-    fn push_newest(&mut self, login: Login, findings: Vec<Finding>) {
-        self.shown.push((login, findings));
+    fn push_newest(&mut self, login: Login, fresh: Vec<Finding>, known: Vec<Finding>) {
+        self.told_before.push((login.id, known));
+        self.shown.push((login, fresh));
         if self.shown.len() > crate::cli::analyze::MOST_LOGINS {
+            self.told_before.remove(0);
             let (oldest, _) = self.shown.remove(0);
             self.more += 1;
             self.more_failed += u64::from(oldest.is_failed());

@@ -94,12 +94,10 @@ impl Unfolding {
         told
     }
 
-    /// A sign-in is over; of its findings those that were not told.
-    pub fn close(&mut self, login: &Login, findings: Vec<Finding>) -> Vec<Finding> {
-        match self.followed.remove(&login.id) {
-            Some(mut followed) => followed.fresh(findings),
-            None => findings,
-        }
+    /// A sign-in is over; of its findings those that were not told, and those that were.
+    pub fn close(&mut self, login: &Login, findings: Vec<Finding>) -> (Vec<Finding>, Vec<Finding>) {
+        let told = self.followed.remove(&login.id).map(|followed| followed.findings).unwrap_or_default();
+        findings.into_iter().partition(|finding| !told.contains(&finding.rule.id))
     }
 }
 
