@@ -105,6 +105,37 @@ fn keys_after_the_time_are_told_as_late() {
     assert_eq!(told.iter().filter(|row| row.kind() == "sip").count(), 0);
 }
 
+#[test]
+fn damaged_sessions_wait_and_end() {
+    let mut random = common::Random::new(7);
+    for file in ["c-login-tls-keylog.pcapng", "e-login-tls13.pcapng"] {
+        let capture = capture(file);
+        let keys = capture.keys().store();
+        let (whole, _) = packets(&capture.bytes());
+        for _ in 0..60 {
+            let mut damaged = whole.clone();
+            for _ in 0..random.below(20) {
+                let index = random.below(damaged.len());
+                match random.below(3) {
+                    0 => drop(damaged.remove(index)),
+                    1 => {
+                        let next = (index + 1).min(damaged.len() - 1);
+                        damaged.swap(index, next);
+                    }
+                    _ => {
+                        let place = random.below(damaged[index].data.len());
+                        damaged[index].data[place] ^= random.byte();
+                    }
+                }
+            }
+            let after = random.below(damaged.len() + 1);
+            let limits = Limits { key_wait_bytes: 1 << random.below(20), ..limits([1, 2, 5, 8][random.below(4)]) };
+            let told = rows(&damaged, &limits, &keys, Some(after));
+            assert!((1..4 * whole.len()).contains(&told.len()), "{file}: {} rows", told.len());
+        }
+    }
+}
+
 fn why(row: &Row) -> Option<&NotOpened> {
     let Message::Tls(event) = &row.message else { return None };
     if let TlsEvent::NotOpened(why) = &**event { Some(why) } else { None }

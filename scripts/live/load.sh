@@ -2,7 +2,7 @@
 # How many packets a second live capture takes without drops, beside tcpdump: a mix with about 5 % of DNS and SIP is
 # replayed through a pair of interfaces at growing rates, once with `live` and once with tcpdump listening, each on one
 # core (the replay has the other), each writing a file. Needs root, iproute2, tcpreplay, tcpdump, python3.
-#   scripts/live/load.sh [BINARY [RATE...]]
+#   [SECONDS_EACH=10] scripts/live/load.sh [BINARY [RATE...]]
 set -euo pipefail
 here="$(cd "$(dirname "$0")" && pwd)"
 root="$(cd "$here/../.." && pwd)"
@@ -10,7 +10,7 @@ binary="$(realpath "${1:-$root/target/release/lynccap}")"
 shift || true
 rates=("$@")
 [ ${#rates[@]} -gt 0 ] || rates=(50000 100000 150000 200000 0) # 0: as fast as it goes
-seconds=10
+seconds="${SECONDS_EACH:-10}"
 for tool in ip tcpreplay tcpdump python3 taskset; do
     command -v "$tool" >/dev/null || { echo "skipped: needs $tool" >&2; exit 0; }
 done
@@ -49,34 +49,35 @@ begin() { # WORD FILE COMMAND...: in the background, on the first core
     for _ in $(seq 50); do grep -q "$word" "$file" && break; sleep 0.1; done
     sleep 0.5
 }
-end() { # COMM; prints its CPU time in hundredths of a second
+end() { # COMM; prints its CPU time in hundredths of a second, and the most memory it had in MiB
     sleep 2
     local pid
     pid="$(ip netns pids "$net" | while read -r pid; do [ "$(cat "/proc/$pid/comm")" = "$1" ] && echo "$pid"; done | head -1)"
-    awk '{ printf "%d", $14 + $15 }' "/proc/$pid/stat"
+    awk '{ printf "%d ", $14 + $15 }' "/proc/$pid/stat"
+    awk '/^VmHWM:/ { printf "%d", $2 / 1024 }' "/proc/$pid/status"
     kill -INT "$pid"
 }
 
-printf '%-10s %-9s %12s %10s %10s %10s %8s\n' asked program "packets/s" sent got dropped "CPU s"
+printf '%-10s %-9s %12s %10s %10s %10s %8s %6s\n' asked program "packets/s" sent got dropped "CPU s" MiB
 for rate in "${rates[@]}"; do
     for filter in everything default; do
         options=(-f '')
         [ $filter = default ] && options=()
         begin ": capturing " "$work/err" "$binary" live -i v1 -B 64 "${options[@]}" -w "$work/live.pcapng" --user root --no-progress
         sent="$(replay "$rate")"
-        cpu="$(end lynccap)"
+        read -r cpu memory <<<"$(end lynccap)"
         wait
         got="$(sed -n 's/^Capture .*: \([0-9]*\) packets, .*/\1/p' "$work/out")"
         drops="$(grep -oE '[0-9]+ packets (dropped by|captured but not decoded)[^·]*' "$work/out" | paste -sd'; ' || true)"
-        printf '%-10s %-9s %12s %10s %10s %10s %8s\n' "$rate" "live/${filter:0:4}" $sent "$got" "${drops:-0}" "$((cpu / 100)).$((cpu % 100))"
+        printf '%-10s %-9s %12s %10s %10s %10s %8s %6s\n' "$rate" "live/${filter:0:4}" $sent "$got" "${drops:-0}" "$((cpu / 100)).$((cpu % 100 / 10))" "$memory"
         rm -f "$work/live.pcapng"
     done
     begin "listening on" "$work/err" tcpdump -i v1 -B 65536 -n -w "$work/dump.pcap" --time-stamp-precision=nano
     sent="$(replay "$rate")"
-    cpu="$(end tcpdump)"
+    read -r cpu memory <<<"$(end tcpdump)"
     wait
     got="$(awk '/packets captured/ { print $1 }' "$work/err")"
     drops="$(awk '/dropped by kernel/ { print $1 }' "$work/err")"
-    printf '%-10s %-9s %12s %10s %10s %10s %8s\n' "$rate" tcpdump $sent "$got" "$drops" "$((cpu / 100)).$((cpu % 100))"
+    printf '%-10s %-9s %12s %10s %10s %10s %8s %6s\n' "$rate" tcpdump $sent "$got" "$drops" "$((cpu / 100)).$((cpu % 100 / 10))" "$memory"
     rm -f "$work/dump.pcap"
 done

@@ -7,6 +7,8 @@
 pub mod buffer;
 pub mod file;
 #[cfg(feature = "live")]
+pub mod filter;
+#[cfg(feature = "live")]
 pub mod live;
 pub mod merge;
 pub mod open;

@@ -4,7 +4,6 @@
 //! and counts; nothing waits for what comes after it.
 
 mod collector;
-mod filter;
 mod key_logs;
 pub mod rights;
 mod save_file;
@@ -18,6 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use crate::capture::filter;
 use crate::capture::live::{Capturing, LiveError, Opened, Settings, now};
 use crate::capture::queue::{Batch, Queue, Queued};
 use crate::cli::analyze::{ToldLogins, Writing, begin_exports, outcome};
