@@ -38,6 +38,10 @@ const HOMES: &[(&str, &[&str])] = &[
     ("flate2", &["capture"]),
     ("zstd", &["capture"]),
     ("lz4_flex", &["capture"]),
+    ("pcap", &["capture"]),
+    ("privdrop", &["cli"]),
+    ("landlock", &["cli"]),
+    ("ctrlc", &["cli"]),
 ];
 
 /// Files of a folder and those below it.

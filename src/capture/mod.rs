@@ -1,4 +1,4 @@
-//! The input edge: capture files, compressed or not, and standard input.
+//! The input edge: capture files, compressed or not, standard input, and interfaces (`live`).
 //!
 //! In: names of files. Out: packets in the order of their time, borrowed from the reader's buffer,
 //! and the secrets that a capture carries. Memory is constant whatever the size. What a file is, its
@@ -6,8 +6,13 @@
 
 pub mod buffer;
 pub mod file;
+#[cfg(feature = "live")]
+pub mod filter;
+#[cfg(feature = "live")]
+pub mod live;
 pub mod merge;
 pub mod open;
+pub mod queue;
 mod secrets;
 
 use crate::model::Defect;

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal as _, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::cli::args::{Analyze, CsvDialect, FailOn, Reading};
+use crate::cli::args::{Analyze, CsvDialect, FailOn, Output, Reading};
 use crate::cli::run::Run;
 use crate::cli::screen::Screen;
 use crate::cli::{Failure, Outcome, failures, output};
@@ -22,13 +22,16 @@ use crate::story::steps::call_id;
 const MOST_SHEET_ROWS: u64 = 1_048_575;
 
 /// An export under way, with its name for messages.
-struct Writing {
-    name: String,
-    export: Box<dyn Export>,
+pub struct Writing {
+    /// Its file.
+    pub name: String,
+    /// What writes it.
+    pub export: Box<dyn Export>,
 }
 
 impl Writing {
-    fn failed(&self, error: io::Error) -> Failure {
+    /// It cannot be written.
+    pub fn failed(&self, error: io::Error) -> Failure {
         Failure::Write { name: self.name.clone(), error }
     }
 }
@@ -47,7 +50,7 @@ pub fn analyze(options: &Analyze) -> Result<Outcome, Failure> {
         _ => HashSet::new(),
     };
     let mut run = Run::begin(&options.reading, !options.quiet, None)?;
-    let (mut exports, stdout_taken) = begin_exports(options)?;
+    let (mut exports, stdout_taken) = begin_exports(options, &options.reading.inputs)?;
     let mut screen = if options.quiet || stdout_taken { None } else { Some(Screen::new(&options.reading)) };
     if screen.is_none() && !exports.iter().any(|writing| writing.export.tells_logins()) {
         run.leave_bodies_unread();
@@ -135,6 +138,8 @@ fn is_of_dialogs(row: &Row, dialogs: &HashSet<String>) -> bool {
 pub struct ToldLogins {
     /// The first ones, each with what is wrong with it.
     pub shown: Vec<(Login, Vec<Finding>)>,
+    /// Findings of sign-ins that were told before.
+    pub told_before: Vec<(u32, Vec<Finding>)>,
     /// How many more there are.
     pub more: u64,
     /// How many of those failed.
@@ -144,7 +149,7 @@ pub struct ToldLogins {
 }
 
 /// Most sign-ins that are told in full.
-const MOST_LOGINS: usize = 20;
+pub const MOST_LOGINS: usize = 20;
 
 impl ToldLogins {
     fn push(&mut self, login: Login, findings: Vec<Finding>) {
@@ -164,7 +169,8 @@ impl ToldLogins {
     }
 }
 
-fn outcome(fail_on: Option<FailOn>, worst: Option<Severity>, damaged: bool) -> Outcome {
+/// How the program ends.
+pub fn outcome(fail_on: Option<FailOn>, worst: Option<Severity>, damaged: bool) -> Outcome {
     let threshold = fail_on.map(|fail_on| match fail_on {
         FailOn::Error => Severity::Error,
         FailOn::Warning => Severity::Warning,
@@ -178,8 +184,11 @@ fn outcome(fail_on: Option<FailOn>, worst: Option<Severity>, damaged: bool) -> O
     }
 }
 
-/// Begins the exports that are asked for; tells whether one of them has standard output.
-fn begin_exports(options: &Analyze) -> Result<(Vec<Writing>, bool), Failure> {
+/// Begins the exports that are asked for; tells whether one of them has standard output. None may be one of `taken`.
+///
+/// # Errors
+/// Where a file cannot be written.
+pub fn begin_exports(options: &Output, taken: &[PathBuf]) -> Result<(Vec<Writing>, bool), Failure> {
     let dialect = match options.csv_dialect {
         CsvDialect::Excel => Dialect::Excel,
         CsvDialect::ExcelSemicolon => Dialect::ExcelSemicolon,
@@ -201,7 +210,7 @@ fn begin_exports(options: &Analyze) -> Result<(Vec<Writing>, bool), Failure> {
             return Err(Failure::Usage("only one export can go to standard output".to_owned()));
         }
         let name = if to_stdout { "standard output".to_owned() } else { path.display().to_string() };
-        if !to_stdout && options.reading.inputs.iter().any(|input| is_same_file(input, path)) {
+        if !to_stdout && taken.iter().any(|input| is_same_file(input, path)) {
             return Err(Failure::Usage(format!("{name}: is an input; the export would overwrite it")));
         }
         if exports.iter().any(|writing: &Writing| !to_stdout && is_same_file(Path::new(&writing.name), path)) {

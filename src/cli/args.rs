@@ -23,6 +23,10 @@ pub struct Arguments {
 pub enum Command {
     /// Captures in, timeline and diagnosis out
     Analyze(Analyze),
+    /// The same on an interface, while it happens; Ctrl-C ends with the summary
+    Live(Live),
+    /// The interfaces that `live -i` accepts
+    Interfaces,
     /// One row of the timeline in full
     Show(Show),
     /// The bytes of one conversation, decrypted where that is possible
@@ -43,6 +47,21 @@ pub struct Reading {
     #[arg(required = true, value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
 
+    #[command(flatten)]
+    pub decoding: Decoding,
+}
+
+impl std::ops::Deref for Reading {
+    type Target = Decoding;
+
+    fn deref(&self) -> &Decoding {
+        &self.decoding
+    }
+}
+
+/// How packets are decoded and shown, wherever they come from.
+#[derive(Debug, Args)]
+pub struct Decoding {
     /// Key log (SSLKEYLOGFILE); may be given several times
     #[arg(short = 'k', long, value_name = "FILE")]
     pub keylog: Vec<PathBuf>,
@@ -95,18 +114,32 @@ pub struct Reading {
 
 /// Options of `analyze`.
 #[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is an option that is given or not")]
 pub struct Analyze {
     #[command(flatten)]
     pub reading: Reading,
 
-    /// Rows to show and export, such as `sip and status >= 400 and from contains "alice"`
-    #[arg(short = 'Y', long, value_name = "EXPR")]
-    pub filter: Option<String>,
+    #[command(flatten)]
+    pub output: Output,
 
     /// With --filter: also all other messages with the Call-IDs of those that pass
     #[arg(long, requires = "filter")]
     pub dialog: bool,
+}
+
+impl std::ops::Deref for Analyze {
+    type Target = Output;
+
+    fn deref(&self) -> &Output {
+        &self.output
+    }
+}
+
+/// What is written, where to.
+#[derive(Debug, Args)]
+pub struct Output {
+    /// Rows to show and export, such as `sip and status >= 400 and from contains "alice"`
+    #[arg(short = 'Y', long, value_name = "EXPR")]
+    pub filter: Option<String>,
 
     /// Rows that failed only, each with its explanation
     #[arg(long)]
@@ -158,6 +191,99 @@ pub struct Ladder {
     /// One arrow for a message that was seen at several places on its way
     #[arg(long)]
     pub merge: bool,
+}
+
+/// Options of `live`.
+#[derive(Debug, Args)]
+#[command(after_help = "Needs CAP_NET_RAW or root, and gives both up once the interface and the files are open.\n\
+A key log (-k) is followed while it grows; it need not exist yet. Records wait 5 s for their keys.\n\
+Exit codes: 0 it ended as asked; 1 --fail-on found something; 2 it could not run; 3 an interface vanished, or packets \
+are missing in the file of -w.")]
+pub struct Live {
+    /// Interface, as `lynccap interfaces` lists them, or `any`; may be given several times
+    #[arg(short = 'i', long = "interface", value_name = "IFACE", required = true)]
+    pub interfaces: Vec<String>,
+
+    /// Packets to capture, as tcpdump has it; may also stand behind the options as words. Without it: DNS, DHCP,
+    /// Kerberos, SIP and web ports, those of -d, fragments and ICMP; `-f ''` captures everything
+    #[arg(short = 'f', long, value_name = "BPF", conflicts_with = "words")]
+    pub capture_filter: Option<String>,
+
+    /// Bytes of a packet that are captured
+    #[arg(short = 's', long, value_name = "BYTES", default_value = "262144", value_parser = clap::value_parser!(u32).range(64..=262_144))]
+    pub snaplen: u32,
+
+    /// The system's capture buffer, for each interface, in MiB
+    #[arg(short = 'B', long, value_name = "MIB", default_value = "32", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub buffer_size: u32,
+
+    /// Only packets from and to this machine, and broadcasts
+    #[arg(short = 'p', long)]
+    pub no_promiscuous: bool,
+
+    /// Ends after that many packets
+    #[arg(short = 'c', long, value_name = "N")]
+    pub count: Option<u64>,
+
+    /// Ends after duration:SECONDS, packets:N or filesize:SIZE; may be given several times
+    #[arg(short = 'a', long, value_name = "KIND:VALUE", value_parser = stop)]
+    pub autostop: Vec<(StopKind, u64)>,
+
+    /// Writes the packets to FILE (pcapng), readable at any moment
+    #[arg(short = 'w', long, value_name = "FILE")]
+    pub write: Option<PathBuf>,
+
+    /// A new file after duration:SECONDS or filesize:SIZE; files:N keeps the newest N. Names get a number and the time
+    #[arg(short = 'b', long, value_name = "KIND:VALUE", requires = "write", value_parser = ring)]
+    pub ring_buffer: Vec<(RingKind, u64)>,
+
+    /// A comment in the file of -w
+    #[arg(long, value_name = "TEXT", requires = "write")]
+    pub capture_comment: Option<String>,
+
+    /// Puts the key logs into the file of -w, so that it can be decrypted by itself
+    #[arg(long, requires = "write")]
+    pub write_keys: bool,
+
+    /// Who it goes on as once the interface is open; otherwise the user behind sudo, else `nobody`
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+
+    /// Says what rights are kept and how decoding is confined
+    #[arg(short, long)]
+    pub verbose: bool,
+
+    #[command(flatten)]
+    pub decoding: Decoding,
+
+    #[command(flatten)]
+    pub output: Output,
+
+    /// The filter, as words
+    #[arg(value_name = "BPF FILTER", trailing_var_arg = true)]
+    pub words: Vec<String>,
+}
+
+/// What ends a capture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopKind {
+    /// Seconds
+    Duration,
+    /// Packets
+    Packets,
+    /// Bytes
+    FileSize,
+}
+
+/// What begins another file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RingKind {
+    /// Seconds
+    Duration,
+    /// Bytes
+    FileSize,
+    /// Files that are kept
+    Files,
 }
 
 /// Options of `show`.
@@ -310,6 +436,40 @@ fn size(text: &str) -> Result<usize, String> {
     number.checked_shl(shift).filter(|size| size >> shift == number).ok_or_else(|| format!("`{text}` is too large"))
 }
 
+fn stop(text: &str) -> Result<(StopKind, u64), String> {
+    let (kind, value) = text.split_once(':').ok_or("expected KIND:VALUE, such as duration:60")?;
+    let kind = match kind {
+        "duration" => StopKind::Duration,
+        "packets" => StopKind::Packets,
+        "filesize" => StopKind::FileSize,
+        _ => return Err(format!("`{kind}` is none of duration, packets, filesize")),
+    };
+    Ok((kind, amount(value, kind == StopKind::FileSize)?))
+}
+
+fn ring(text: &str) -> Result<(RingKind, u64), String> {
+    let (kind, value) = text.split_once(':').ok_or("expected KIND:VALUE, such as filesize:100M")?;
+    let kind = match kind {
+        "duration" => RingKind::Duration,
+        "filesize" => RingKind::FileSize,
+        "files" => RingKind::Files,
+        _ => return Err(format!("`{kind}` is none of duration, filesize, files")),
+    };
+    Ok((kind, amount(value, kind == RingKind::FileSize)?))
+}
+
+/// A number from 1 on; of bytes in kB where it has no unit, as dumpcap has it.
+fn amount(text: &str, bytes: bool) -> Result<u64, String> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = if bytes && !plain {
+        size(text)? as u64
+    } else {
+        let number: u64 = text.parse().map_err(|_| format!("`{text}` is no number"))?;
+        if bytes { number.saturating_mul(1000) } else { number }
+    };
+    if number == 0 { Err("must be more than 0".to_owned()) } else { Ok(number) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -318,6 +478,16 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn when_to_stop() {
+        assert_eq!(stop("duration:60"), Ok((StopKind::Duration, 60)));
+        assert_eq!(stop("filesize:10"), Ok((StopKind::FileSize, 10_000)));
+        assert_eq!(ring("filesize:1M"), Ok((RingKind::FileSize, 1 << 20)));
+        assert_eq!(ring("files:3"), Ok((RingKind::Files, 3)));
+        assert!(stop("duration").is_err() && stop("files:3").is_err() && ring("files:0").is_err());
+        assert!(stop("duration:x").is_err() && ring("packets:1").is_err());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::cli::args::Reading;
+use crate::cli::args::Decoding;
 use crate::cli::{Failure, output};
 use crate::crypto::{Account, KeyStore, RsaKey};
 use crate::wire::keylog;
@@ -16,11 +16,20 @@ const MOST_BAD_LINES: usize = 5;
 ///
 /// # Errors
 /// Where one cannot be read, or is none.
-pub fn load(reading: &Reading) -> Result<KeyStore, Failure> {
+pub fn load(reading: &Decoding) -> Result<KeyStore, Failure> {
     let mut store = KeyStore::default();
     for path in &reading.keylog {
         add_lines(&mut store, &file_name(path), &read(path)?);
     }
+    load_besides_logs(&mut store, reading)?;
+    Ok(store)
+}
+
+/// Reads all key files but key logs.
+///
+/// # Errors
+/// Where one cannot be read, or is none.
+pub fn load_besides_logs(store: &mut KeyStore, reading: &Decoding) -> Result<(), Failure> {
     let password = match &reading.tls_key_password_file {
         Some(path) => Some(password(&read(path)?)),
         None => None,
@@ -37,23 +46,31 @@ pub fn load(reading: &Reading) -> Result<KeyStore, Failure> {
             accounts(&read(path)?, &name).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
         store.add_accounts(name.into(), accounts);
     }
-    Ok(store)
+    Ok(())
 }
 
 /// Adds the lines of a key log; tells the ones that cannot be read by number, never by content.
 pub fn add_lines(store: &mut KeyStore, name: &str, bytes: &[u8]) {
     let file: Arc<str> = name.into();
+    add_lines_after(store, &file, 0, bytes);
+    store.add_key_log(file);
+}
+
+/// Adds lines of a key log of which `before` were added already; returns how many there are.
+pub fn add_lines_after(store: &mut KeyStore, file: &Arc<str>, before: u32, bytes: &[u8]) -> usize {
     let (lines, bad) = keylog::parse(bytes);
+    let (count, name) = (lines.len(), file);
     for line in lines {
-        store.add_secret(line.label, &line.id, line.secret, &file, line.number);
+        store.add_secret(line.label, &line.id, line.secret, file, before.saturating_add(line.number));
     }
     for line in bad.iter().take(MOST_BAD_LINES) {
-        output::complain(&format!("{name}: line {}: {}; passed over", line.number, line.what));
+        let number = before.saturating_add(line.number);
+        output::complain(&format!("{name}: line {number}: {}; passed over", line.what));
     }
     if bad.len() > MOST_BAD_LINES {
         output::complain(&format!("{name}: {} more lines cannot be read", bad.len() - MOST_BAD_LINES));
     }
-    store.add_key_log(file);
+    count
 }
 
 /// The passwords of a file: a line each, blank lines and those that begin with `#` passed over.
@@ -77,7 +94,8 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     fs::read(path).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))
 }
 
-fn file_name(path: &Path) -> String {
+/// A file's name without its folder.
+pub fn file_name(path: &Path) -> String {
     path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
 }
 

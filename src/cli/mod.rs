@@ -5,9 +5,13 @@ mod args;
 mod explain;
 mod failures;
 mod follow;
+#[cfg(feature = "live")]
+mod interfaces;
 mod key_files;
 mod keys;
 mod ladder;
+#[cfg(feature = "live")]
+mod live;
 mod output;
 mod progress;
 mod run;
@@ -62,6 +66,12 @@ pub fn main() -> ExitCode {
     let arguments = args::Arguments::parse();
     let result = match arguments.command {
         args::Command::Analyze(options) => analyze::analyze(&options),
+        #[cfg(feature = "live")]
+        args::Command::Live(options) => live::live(&options),
+        #[cfg(feature = "live")]
+        args::Command::Interfaces => interfaces::interfaces(),
+        #[cfg(not(feature = "live"))]
+        args::Command::Live(_) | args::Command::Interfaces => Err(without_live()),
         args::Command::Show(options) => show::show(&options),
         args::Command::Follow(options) => follow::follow(&options),
         args::Command::Keys(options) => keys::keys(&options),
@@ -78,4 +88,14 @@ pub fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// What to install where live capture was left out.
+#[cfg(not(feature = "live"))]
+fn without_live() -> Failure {
+    Failure::Usage(
+        "this lynccap was built without live capture; install libpcap's development files (Debian: libpcap-dev, \
+         Fedora: libpcap-devel, Windows: Npcap and its SDK) and build it again with the feature `live`"
+            .to_owned(),
+    )
 }

@@ -9,7 +9,7 @@ use jiff::Timestamp as Instant;
 use jiff::tz::TimeZone;
 
 use crate::cli::analyze::ToldLogins;
-use crate::cli::args::{Color, Reading, TimeFormat};
+use crate::cli::args::{Color, Decoding, TimeFormat};
 use crate::cli::failures;
 use crate::cli::output::{column, shorten, visible, wrap};
 use crate::findings::{Finding, Severity};
@@ -63,7 +63,7 @@ pub struct Screen {
 
 impl Screen {
     /// A screen that shows nothing yet.
-    pub fn new(reading: &Reading) -> Self {
+    pub fn new(reading: &Decoding) -> Self {
         let choice = color_choice(reading.color);
         let terminal = io::stdout().is_terminal();
         let width = if terminal { terminal_width() } else { columns().unwrap_or(UNLIMITED) };
@@ -155,6 +155,24 @@ impl Screen {
     fn civil(&self, time: Timestamp, format: &str) -> String {
         let instant = Instant::from_nanosecond(i128::from(time.as_nanos())).unwrap_or_default();
         instant.to_zoned(self.zone.clone()).strftime(format).to_string()
+    }
+
+    /// Names findings that were told in full before.
+    fn told_before(&mut self, findings: &[Finding]) -> io::Result<()> {
+        if !findings.is_empty() {
+            writeln!(self.out)?;
+        }
+        for finding in findings {
+            let style = match finding.severity {
+                Severity::Error => BAD,
+                Severity::Warning => MIND,
+                Severity::Note => NEUTRAL,
+            };
+            let root = if finding.root_cause { " — this is why the sign-in failed" } else { "" };
+            let (severity, title, id) = (finding.severity.name(), finding.rule.title, finding.rule.id);
+            writeln!(self.out, "{style}{severity:<10}{style:#} {title} [{id}]{root} (told above)")?;
+        }
+        Ok(())
     }
 
     /// Shows what the capture as a whole says.
@@ -272,6 +290,8 @@ impl Screen {
         for (login, findings) in logins {
             self.login(login)?;
             self.findings(findings)?;
+            let known = told.told_before.iter().find(|(id, _)| *id == login.id).map(|(_, known)| known.as_slice());
+            self.told_before(known.unwrap_or_default())?;
         }
         if told.more > 0 {
             writeln!(self.out)?;
@@ -387,6 +407,51 @@ pub fn color_choice(color: Color) -> ColorChoice {
         Color::Auto => AutoStream::choice(&io::stdout()),
         Color::Always => ColorChoice::Always,
         Color::Never => ColorChoice::Never,
+    }
+}
+
+/// What is shown while it happens.
+#[cfg(feature = "live")]
+impl Screen {
+    /// Shows a line between rows: what happened in a sign-in.
+    ///
+    /// # Errors
+    /// What the terminal says.
+    pub fn happened(&mut self, text: &str, outcome: StepOutcome) -> io::Result<()> {
+        let style = match outcome {
+            StepOutcome::Ok => GOOD,
+            StepOutcome::Failed => BAD,
+            StepOutcome::Unanswered | StepOutcome::Info | StepOutcome::Skipped => MIND,
+        };
+        writeln!(self.out, "{:>ROW$} {style}{}{style:#}", "", visible(text))
+    }
+
+    /// Shows findings between rows.
+    ///
+    /// # Errors
+    /// What the terminal says.
+    pub fn found(&mut self, findings: &[Finding]) -> io::Result<()> {
+        self.findings(findings)?;
+        if findings.is_empty() { Ok(()) } else { writeln!(self.out) }
+    }
+
+    /// Shows a sign-in that is over, between rows; `known` are findings that were told before.
+    ///
+    /// # Errors
+    /// What the terminal says.
+    pub fn page(&mut self, login: &Login, fresh: &[Finding], known: &[Finding]) -> io::Result<()> {
+        self.login(login)?;
+        self.findings(fresh)?;
+        self.told_before(known)?;
+        writeln!(self.out)
+    }
+
+    /// Hands on what was shown so far.
+    ///
+    /// # Errors
+    /// What the terminal says.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 }
 

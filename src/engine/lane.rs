@@ -78,6 +78,7 @@ impl Lane {
         while let Some(events) = self.flows.advance(now, &mut self.stats) {
             self.sessions(events, out);
         }
+        self.sessions.advance(now, &self.keys, &mut self.stats, out);
     }
 
     /// Ends all flows.

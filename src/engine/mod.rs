@@ -16,6 +16,7 @@ use crate::model::{
     At, Counter, Direction, FlowKey, Limits, Message, Observation, Packet, Payload, Ports, Stats, Timestamp,
 };
 use crate::story::login::Login;
+use crate::story::login::tracker::AttemptNo;
 use crate::story::row::LogCopy;
 use crate::story::{Damage, Report, Row, Story};
 use join::Seen;
@@ -199,11 +200,17 @@ impl Engine {
         self.story.authentication()
     }
 
-    /// From now on these keys count. Sessions that began before may stay closed.
+    /// From now on these keys count. Sessions that began before may stay closed, unless their records wait
+    /// ([`Limits::key_wait`]): then those are told with the next packet or [`Engine::advance`].
     pub fn set_keys(&mut self, keys: Arc<KeyStore>) {
         self.lane.set_keys(keys.clone());
         self.story.set_keys(keys.clone());
         self.keys = keys;
+    }
+
+    /// A sign-in that is not over, by the attempt that a row names.
+    pub fn open_login(&self, attempt: AttemptNo) -> Option<&Login> {
+        self.story.open_login(attempt)
     }
 
     /// Bytes of the followed flow that came since the last call.

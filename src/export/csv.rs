@@ -139,6 +139,10 @@ impl Export for Csv {
         self.out.write_record(None::<&[u8]>).map_err(io::Error::from)
     }
 
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
     fn finish(&mut self, _: &Report, _: &[Finding]) -> io::Result<()> {
         self.out.flush()
     }

@@ -46,6 +46,10 @@ impl Export for Jsonl {
         self.out.write_all(b"}\n")
     }
 
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
     fn finish(&mut self, _: &Report, _: &[Finding]) -> io::Result<()> {
         self.out.flush()
     }

@@ -5,6 +5,7 @@
 pub mod csv;
 pub mod json;
 pub mod jsonl;
+pub mod pcapng;
 
 use std::io::{self, Write};
 
@@ -34,6 +35,14 @@ pub trait Export {
     /// # Errors
     /// What the writer says.
     fn login(&mut self, _login: &Login, _findings: &[Finding]) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Hands on what was written so far.
+    ///
+    /// # Errors
+    /// What the writer says.
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 

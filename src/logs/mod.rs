@@ -25,7 +25,7 @@ pub use zone::Zone;
 
 use memchr::memchr;
 
-use crate::wire::pcap;
+use crate::wire::pcap::file_header;
 use crate::wire::pcapng;
 
 /// Which kind of log.
@@ -86,7 +86,7 @@ pub fn look(head: &[u8]) -> Option<Beginning> {
     if is_etl(head) {
         return Some(Beginning { format: Format::Etl, encoding, time: None, inside: false });
     }
-    if pcap::file_header(head).is_some() || head.starts_with(&pcapng::SECTION_HEADER.to_be_bytes()) {
+    if file_header(head).is_some() || head.starts_with(&pcapng::SECTION_HEADER.to_be_bytes()) {
         return None;
     }
     let text = encoding.decode_head(head);

@@ -50,6 +50,11 @@ pub struct Limits {
     pub row_bytes: usize,
     /// Capture time that a row waits at most. Default 30 s.
     pub row_age: Span,
+    /// Capture time that the records of a TLS session wait for a key log that grows; 0 (the default) where the
+    /// keys are all there, as with a file. They wait within `pending_bytes`.
+    pub key_wait: Span,
+    /// Bytes of a TLS session that wait for its keys. Default 4 MiB: what a sign-in carries many times over.
+    pub key_wait_bytes: usize,
     /// Look-ups, unanswered requests, flows and sign-in attempts remembered, each. Default 32,768.
     pub remembered: usize,
 }
@@ -84,6 +89,8 @@ impl Limits {
             rows: share(4096, 65_536),
             row_bytes: share(8, 256 << 20),
             row_age: Span::from_secs(30),
+            key_wait: Span::from_secs(0),
+            key_wait_bytes: share(64, 4 << 20),
             remembered: share(8192, 65_536),
         }
     }

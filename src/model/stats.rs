@@ -62,6 +62,12 @@ pub enum Counter {
     LogRepeated,
     /// Records of trace logs cut for their length, or of which a part is not in the file.
     LogCut,
+    /// Packets that the system or the interface dropped while capturing.
+    CaptureDropped,
+    /// Packets dropped because nothing took them off the capturing thread in time.
+    QueueDropped,
+    /// Packets that were captured, but not decoded, because decoding was behind.
+    NotDecoded,
 }
 
 /// What a counter means.
@@ -82,7 +88,7 @@ const fn text(counter: Counter, id: &'static str, text: &'static str, loss: bool
 }
 
 /// In the order of the summary.
-pub static COUNTERS: [CounterText; 29] = [
+pub static COUNTERS: [CounterText; 32] = [
     text(Counter::Packets, "packets", "packets read", false),
     text(Counter::Bytes, "bytes", "bytes captured", false),
     text(Counter::Sieved, "packets_other", "packets of other traffic passed over", false),
@@ -122,6 +128,9 @@ pub static COUNTERS: [CounterText; 29] = [
     text(Counter::LogOther, "log_records_other", "log records of other things passed over", false),
     text(Counter::LogRepeated, "log_records_repeated", "log records that were in a file before", false),
     text(Counter::LogCut, "log_records_cut", "log records of which a part is missing", true),
+    text(Counter::CaptureDropped, "capture_dropped", "packets dropped by the system before lynccap got them", true),
+    text(Counter::QueueDropped, "queue_dropped", "packets dropped by lynccap while capturing", true),
+    text(Counter::NotDecoded, "not_decoded", "packets captured but not decoded, because decoding was behind", true),
 ];
 
 /// The counts.

@@ -254,6 +254,8 @@ pub enum NotOpened {
     WrongKey(KeySource),
     /// The key log has the secrets of TLS 1.3 in part only.
     SecretMissing(&'static str),
+    /// The key log got its line after the session's records were given up.
+    KeysLate,
 }
 
 impl fmt::Display for NotOpened {
@@ -274,6 +276,7 @@ impl fmt::Display for NotOpened {
             Self::Version(version) => write!(f, "{version} is not decrypted"),
             Self::WrongKey(source) => write!(f, "{source} does not fit: records fail their check"),
             Self::SecretMissing(label) => write!(f, "the key log has no {label} for it"),
+            Self::KeysLate => f.write_str("keys came too late: its records are gone"),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::model::sip::Carrier;
-use crate::model::{At, DecodeAs, Direction, Loss};
+use crate::model::{At, DecodeAs, Direction, Loss, Timestamp};
 use crate::session::{Decoder, Output, PROBES, Probe};
 use crate::wire::sip::Likeness;
 
@@ -103,6 +103,26 @@ impl Content {
     pub fn end(&mut self, at: At, out: &mut Output<'_>) {
         if let State::Known(mut decoder) = std::mem::replace(&mut self.state, State::Ignored) {
             decoder.end(at, out);
+            if decoder.awaits_keys() {
+                self.state = State::Known(decoder);
+            }
+        }
+    }
+
+    /// Whether its decoder wants to hear of time and of new keys.
+    pub fn awaits_keys(&self) -> bool {
+        matches!(&self.state, State::Known(decoder) if decoder.awaits_keys())
+    }
+
+    /// Time passed, or keys came; `last` where nothing can be waited for any longer.
+    pub fn advance(&mut self, now: Timestamp, last: bool, out: &mut Output<'_>) {
+        if let State::Known(decoder) = &mut self.state
+            && decoder.awaits_keys()
+        {
+            decoder.advance(now, last, out);
+            if out.ignore && !out.keep {
+                self.state = State::Ignored;
+            }
         }
     }
 

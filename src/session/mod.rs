@@ -23,7 +23,7 @@ use crate::model::sip::{Carrier, SipMessage};
 use crate::model::tls::TlsEvent;
 use crate::model::{
     At, Change, Counter, DecodeAs, Defect, Direction, FlowKey, Limits, Loss, Message, Observation, Payload, Ports,
-    Recent, Stats, StreamEvent, TcpEvent, TcpStep, TransportKind,
+    Recent, Stats, StreamEvent, TcpEvent, TcpStep, Timestamp, TransportKind,
 };
 use crate::wire::sip::Likeness;
 use content::Content;
@@ -117,6 +117,14 @@ pub trait Decoder: Send {
 
     /// Gives up what is held, for the bound on all flows.
     fn relieve(&mut self, at: At, out: &mut Output<'_>);
+
+    /// Whether it wants to hear of time and of new keys.
+    fn awaits_keys(&self) -> bool {
+        false
+    }
+
+    /// Time passed, or keys came; `last` where nothing more comes and nothing can be waited for.
+    fn advance(&mut self, _now: Timestamp, _last: bool, _out: &mut Output<'_>) {}
 }
 
 /// A protocol that a stream can carry.
@@ -137,11 +145,14 @@ pub struct Probe {
 pub static PROBES: &[&Probe] = &[&sip::PROBE, &tls::PROBE, &http::PROBE, &dns::PROBE, &kerberos::PROBE, &dhcp::PROBE];
 
 struct Session {
+    flow: FlowKey,
     kept: bool,
     /// What was told before the flow was kept.
     waiting: Vec<Observation>,
     content: Content,
     held: usize,
+    /// Stands among those that wait for keys.
+    awaiting: bool,
 }
 
 /// The decoders of all flows of one lane.
@@ -154,14 +165,29 @@ pub struct Sessions {
     followed: Option<FlowKey>,
     measured: bool,
     held: usize,
+    /// Slots of flows that wait for keys, each with its flow.
+    awaiting: Vec<(usize, FlowKey)>,
 }
+
+/// Most flows that hear of time and of new keys; the records of others wait until their flow goes on or ends.
+const MOST_AWAITING: usize = 4096;
 
 impl Sessions {
     /// No sessions; `ports` say what content does not, `followed` is the flow whose bytes are asked for.
     pub fn new(ports: Ports, limits: Limits, followed: Option<FlowKey>) -> Self {
         let resumptions = Resumptions::new(limits.remembered);
         let phones = Recent::new(limits.remembered);
-        Self { places: Vec::new(), ports, limits, resumptions, phones, followed, measured: false, held: 0 }
+        Self {
+            places: Vec::new(),
+            ports,
+            limits,
+            resumptions,
+            phones,
+            followed,
+            measured: false,
+            held: 0,
+            awaiting: Vec::new(),
+        }
     }
 
     /// From now on the sizes of records that stay closed are told.
@@ -195,6 +221,7 @@ impl Sessions {
             let Some(mut session) = place.take() else { return };
             self.held = self.held.saturating_sub(session.held);
             output.keep |= session.kept;
+            session.content.advance(at.time, true, &mut output);
             session.forget(at, &mut output);
             let keep = output.keep;
             session.settle(keep, before, out);
@@ -214,6 +241,45 @@ impl Sessions {
         }
         let keep = output.keep;
         session.settle(keep, before, out);
+        if session.content.awaits_keys() && !session.awaiting && self.awaiting.len() < MOST_AWAITING {
+            session.awaiting = true;
+            self.awaiting.push((index, flow));
+        }
+    }
+
+    /// Lets capture time pass for sessions that wait for keys; also where keys came.
+    pub fn advance(&mut self, now: Timestamp, keys: &KeyStore, stats: &mut Stats, out: &mut Vec<Observation>) {
+        let awaiting = std::mem::take(&mut self.awaiting);
+        for (index, flow) in awaiting {
+            let Some(Some(session)) = self.places.get_mut(index) else { continue };
+            let before = out.len();
+            let mut output = Output {
+                flow,
+                keys,
+                resumptions: &mut self.resumptions,
+                phones: &mut self.phones,
+                limits: &self.limits,
+                stats,
+                observations: out,
+                keep: session.kept,
+                ignore: false,
+                followed: self.followed == Some(flow),
+                measured: self.measured,
+            };
+            if session.flow != flow {
+                continue; // the slot is another flow's by now
+            }
+            session.content.advance(now, false, &mut output);
+            let held = session.content.held();
+            self.held = (self.held + held).saturating_sub(session.held);
+            session.held = held;
+            let keep = output.keep;
+            session.settle(keep, before, out);
+            session.awaiting = session.content.awaits_keys();
+            if session.awaiting {
+                self.awaiting.push((index, flow));
+            }
+        }
     }
 }
 
@@ -221,7 +287,14 @@ impl Session {
     fn new(flow: &FlowKey, ports: &Ports) -> Self {
         let carrier = if flow.transport == TransportKind::Udp { Carrier::Udp } else { Carrier::Tcp };
         let hint = ports.kind(flow.server.port()).or_else(|| ports.kind(flow.client.port()));
-        Self { kept: false, waiting: Vec::new(), content: Content::new(carrier, hint), held: 0 }
+        Self {
+            flow: *flow,
+            kept: false,
+            waiting: Vec::new(),
+            content: Content::new(carrier, hint),
+            held: 0,
+            awaiting: false,
+        }
     }
 
     fn change(&mut self, at: At, change: Change<'_>, out: &mut Output<'_>) {

@@ -29,6 +29,7 @@ use crate::model::{
 use authentication::Tracker;
 use authentication::tls_dsk::Flight;
 use login::Login;
+use login::tracker::AttemptNo;
 use login::tracker::Logins;
 use names::Names;
 use queue::Queue;
@@ -55,6 +56,8 @@ pub struct Story {
     last: Option<At>,
     /// When time was last let pass, where nothing has been closed since.
     now: Option<Timestamp>,
+    /// Time that was let pass since the last packet.
+    passed: Option<Timestamp>,
     damages: Vec<Damage>,
     cut: Vec<At>,
     losses: Vec<At>,
@@ -87,6 +90,7 @@ impl Story {
             first: None,
             last: None,
             now: None,
+            passed: None,
             damages: Vec::new(),
             cut: Vec::new(),
             losses: Vec::new(),
@@ -113,12 +117,18 @@ impl Story {
     /// A packet was read, whatever is in it: time passes.
     pub fn saw(&mut self, at: At) {
         self.first.get_or_insert(at);
-        self.last = Some(at);
+        (self.last, self.passed) = (Some(at), None);
     }
 
     /// Capture time passed.
     pub fn advance(&mut self, now: Timestamp) {
         self.now = Some(now);
+        self.passed = Some(now);
+    }
+
+    /// The newest time that is known: of a packet, or let pass without one.
+    fn clock(&self) -> Option<Timestamp> {
+        self.passed.or(self.last.map(|last| last.time))
     }
 
     /// A packet of a wanted flow was cut by the snap length.
@@ -280,7 +290,7 @@ impl Story {
 
     /// The next row that is final, in order.
     pub fn next_row(&mut self) -> Option<Row> {
-        let mut row = self.queue.pop(self.last.map(|last| last.time))?;
+        let mut row = self.queue.pop(self.clock())?;
         row.attempt = self.logins.place(&row);
         if let Some((attempt, step)) = row.attempt {
             row.login = self.logins.number(attempt);
@@ -305,12 +315,17 @@ impl Story {
         self.logins.login(attempt)
     }
 
+    /// A sign-in that is not over.
+    pub fn open_login(&self, attempt: AttemptNo) -> Option<&Login> {
+        self.logins.login(attempt).filter(|login| login.id > 0)
+    }
+
     /// The next sign-in that is over and whose rows have left; at the end, once the last row has left, all that
     /// are left.
     pub fn next_login(&mut self) -> Option<Login> {
         if self.queue.is_done() {
             self.logins.finish();
-        } else if !self.queue.is_ready(self.last.map(|last| last.time))
+        } else if !self.queue.is_ready(self.clock())
             && let Some(now) = self.now.take()
         {
             self.logins.advance(now);

@@ -9,6 +9,7 @@
 pub mod cipher;
 pub mod keys;
 pub mod reader;
+mod waiting;
 
 use std::borrow::Cow;
 
@@ -19,13 +20,14 @@ use crate::model::tls::{
     CipherSuite, ClientHello, KeySource, NotOpened, SecretLabel, ServerHello, TlsEvent, TlsSession, TlsVersion,
 };
 use crate::model::watch::is_watched;
-use crate::model::{At, Both, Ciphertext, DecodeAs, Defect, Direction, Loss, LossCause, Message};
+use crate::model::{At, Both, Ciphertext, DecodeAs, Defect, Direction, Loss, LossCause, Message, Timestamp};
 use crate::session::content::Content;
 use crate::session::held::{self, Held};
 use crate::session::{Decoder, Output, Probe};
 use crate::wire::tls::{self as wire, RECORD_HEADER, RecordHeader, content, handshake};
 use keys::Shown;
 use reader::{Epoch, Reader};
+use waiting::Patience;
 
 pub use keys::Resumptions;
 
@@ -83,6 +85,9 @@ pub struct Tls {
     not_opened: Option<NotOpened>,
     session: TlsSession,
     scratch: Vec<u8>,
+    patience: Patience,
+    /// How often it waited for keys.
+    waits: u8,
 }
 
 impl Tls {
@@ -107,6 +112,8 @@ impl Tls {
             not_opened: None,
             session: TlsSession::default(),
             scratch: Vec::new(),
+            patience: Patience::default(),
+            waits: 0,
         }
     }
 
@@ -146,6 +153,9 @@ impl Tls {
             let length = RECORD_HEADER + header.length;
             let Some(payload) = rest.get(RECORD_HEADER..length) else { break };
             let span = held::span(marks, from, length).unwrap_or(span);
+            if self.must_wait(direction, span, &header, out) {
+                break;
+            }
             self.record(direction, span, &header, payload, out);
             from += length;
         }
@@ -436,6 +446,7 @@ impl Tls {
             self.established = false;
             self.shown = Shown::default();
             self.master = None;
+            self.patience = Patience::default();
             self.began = Some(span.0);
             (self.halves.out.finished, self.halves.r#in.finished) = (false, false);
         }
@@ -457,7 +468,9 @@ impl Tls {
         out.tls(span, direction, TlsEvent::ServerHello(Box::new(hello.clone())));
         let begins_tls13 = hello.version >= TlsVersion::TLS13.0 && hello.version >> 8 == 3 && !hello.retry;
         self.shown.server = Some(hello);
-        if begins_tls13 {
+        if begins_tls13 && self.can_wait(out) && !self.has_keys(out) {
+            self.patience = Patience::Tls13(span);
+        } else if begins_tls13 {
             self.begin_tls13(span, out);
         }
     }
@@ -685,6 +698,13 @@ impl Half {
 
 impl Decoder for Tls {
     fn data(&mut self, at: At, direction: Direction, bytes: Cow<'_, [u8]>, out: &mut Output<'_>) {
+        if let Some(waiting) = self.patience.waiting() {
+            waiting.data(at, direction, &bytes);
+            if waiting.cost() > out.limits.key_wait_bytes {
+                self.resume(out);
+            }
+            return;
+        }
         if self.half(direction).held.bytes.is_empty() {
             let used = self.read(&bytes, &[(bytes.len(), at)], direction, out);
             self.half(direction).held.push(bytes.get(used..).unwrap_or_default(), at);
@@ -698,6 +718,9 @@ impl Decoder for Tls {
     }
 
     fn gap(&mut self, at: At, direction: Direction, loss: Loss, out: &mut Output<'_>) {
+        if let Some(waiting) = self.patience.waiting() {
+            return waiting.push(at, waiting::Event::Gap(direction, loss));
+        }
         let half = self.half(direction);
         let held = half.held.take();
         half.messages.clear();
@@ -724,10 +747,19 @@ impl Decoder for Tls {
     }
 
     fn finish(&mut self, at: At, direction: Direction, out: &mut Output<'_>) {
+        if let Some(waiting) = self.patience.waiting() {
+            return waiting.push(at, waiting::Event::Finish(direction));
+        }
         self.inner.finish(at, direction, out);
     }
 
     fn end(&mut self, at: At, out: &mut Output<'_>) {
+        if let Some(waiting) = self.patience.waiting() {
+            return waiting.push(at, waiting::Event::End);
+        }
+        if let Patience::Tls13(span) = std::mem::take(&mut self.patience) {
+            self.begin_tls13(span, out); // nothing followed the server's hello
+        }
         self.inner.end(at, out);
         let Some(last) = self.last.take() else { return }; // told already
         self.session.opened = self.opened.clone();
@@ -739,10 +771,36 @@ impl Decoder for Tls {
 
     fn held(&self) -> usize {
         let half = |half: &Half| half.held.cost() + half.messages.len();
-        half(&self.halves.out) + half(&self.halves.r#in) + self.inner.held() + self.shown.transcript.len()
+        let waiting = if let Patience::Waiting(waiting) = &self.patience { waiting.cost() } else { 0 };
+        half(&self.halves.out) + half(&self.halves.r#in) + self.inner.held() + self.shown.transcript.len() + waiting
+    }
+
+    fn awaits_keys(&self) -> bool {
+        matches!(self.patience, Patience::Waiting(_) | Patience::Lost(_))
+    }
+
+    fn advance(&mut self, now: Timestamp, last: bool, out: &mut Output<'_>) {
+        match &self.patience {
+            Patience::Waiting(waiting) => {
+                let late = last || now.since(waiting.since().time) >= out.limits.key_wait;
+                if late || self.has_keys(out) {
+                    self.resume(out);
+                }
+            }
+            Patience::Lost(span) if self.knows_random(out) => {
+                let span = *span;
+                self.patience = Patience::Spent;
+                self.not_opened = Some(NotOpened::KeysLate);
+                out.tls(span, Direction::Out, TlsEvent::NotOpened(NotOpened::KeysLate));
+            }
+            _ => {}
+        }
     }
 
     fn relieve(&mut self, at: At, out: &mut Output<'_>) {
+        if self.patience.waiting().is_some() {
+            self.resume(out);
+        }
         for direction in Direction::BOTH {
             let half = self.half(direction);
             half.held = Held::default();

@@ -405,6 +405,11 @@ impl Login {
         !self.connections.is_empty() || self.discovery.found_nothing() || self.discovery.is_of_lync() || phone
     }
 
+    /// Raised when something happens by which a rule may judge otherwise.
+    pub const fn revision(&self) -> u32 {
+        self.revision
+    }
+
     /// A row may be cited: its number is remembered once it has one.
     fn cite(&mut self, row: RowId, notable: bool) {
         let most = if notable { 2 * MOST_ROWS } else { MOST_ROWS };
