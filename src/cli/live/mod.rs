@@ -277,10 +277,11 @@ impl Session {
         end_at_signals(&shared)?;
         let names: Vec<String> = opened.iter().map(|one| one.name.clone()).collect();
         let links = opened.iter().map(|one| one.link).collect();
+        // Each queue has two buffers: half of the bound is for them.
         let memory = options.decoding.max_memory;
-        let captured = Arc::new(Queue::new(opened.len(), memory / 16));
-        let decoding = Arc::new(Queue::new(1, memory / 16));
-        let mut engine = engine(options, &keys, memory - memory / 4);
+        let captured = Arc::new(Queue::new(opened.len(), memory / 8));
+        let decoding = Arc::new(Queue::new(1, memory / 8));
+        let mut engine = engine(options, &keys, memory / 2);
         engine.name_inputs(&names);
         let capture = |(number, one): (usize, Opened)| {
             one.begin(u16::try_from(number).unwrap_or(u16::MAX), captured.clone()).map_err(failed)
