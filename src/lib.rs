@@ -15,13 +15,14 @@
 //! | [`model`] | the vocabulary: time, packet numbers, flow keys, stream events, observations, limits, counts | |
 //! | [`wire`] | bytes → views, no state; the only home of the format parsers | model |
 //! | [`flow`] | frames → ordered stream events: fragments, TCP assembly, the flow table | model, wire |
-//! | [`session`] | stream events → observations; its `PROBES` decide by content | model, wire |
+//! | [`crypto`] | keys, key schedules and ciphers of TLS and NTLM | model |
+//! | [`session`] | stream events → observations; its `PROBES` decide by content | model, wire, crypto |
 //! | [`logs`] | trace logs → observations: `.uccapilog`, text of `OCSLogger` and CLS | model, wire |
-//! | [`story`] | observations → rows and the report: names, transactions, order | model, wire |
-//! | [`findings`] | report → findings: its `RULES` and one file a rule | model, story |
+//! | [`story`] | observations → rows, sign-ins and the report: names, transactions, order | model, wire, crypto |
+//! | [`findings`] | sign-ins and report → findings: its `RULES` and one file a rule | model, story |
 //! | [`export`] | rows and report → bytes: its `EXPORTERS` and one file a format | model, story, findings |
-//! | [`engine`] | the composition: `Engine`, `Lane`, the sieve | all above |
-//! | [`capture`] | the input edge: files, compression, merging | model, wire |
+//! | [`engine`] | the composition: `Engine`, `Lane`, the sieve, the join of logs and captures | all above |
+//! | [`capture`] | the input edge: files, interfaces, compression, merging | model, wire |
 //! | [`cli`] | the output edge: arguments, terminal, exit codes | everything |
 //!
 //! `tests/layers.rs` fails where a module uses more. Data flows one way; no layer knows the one after it.
@@ -38,6 +39,9 @@
 //! engine.finish();
 //! while let Some(row) = engine.next_row() {
 //!     println!("{} {}", row.number, lynccap::story::summary::summary(&row));
+//! }
+//! while let Some((login, findings)) = engine.next_login() {
+//!     println!("{:?}: {} findings", login.outcome(), findings.len());
 //! }
 //! # Ok::<(), lynccap::capture::OpenError>(())
 //! ```

@@ -79,7 +79,7 @@ pub struct Decoding {
     #[arg(long, value_name = "FILE")]
     pub ntlm_secret_file: Vec<PathBuf>,
 
-    /// Takes what is on PORT for KIND: sip, sip-tls, tls, dns, http, https
+    /// Takes what is on PORT for KIND: sip, sip-tls, tls, dns, http, https, kerberos, dhcp
     #[arg(short = 'd', long, value_name = "PORT=KIND", value_parser = decode_as)]
     pub decode_as: Vec<(u16, DecodeAs)>,
 
