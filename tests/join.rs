@@ -166,6 +166,20 @@ fn the_clock_is_told() {
 }
 
 #[test]
+fn what_a_log_tells_needs_no_key() {
+    let scratch = Scratch::new("join-no-key");
+    let capture = capture("c-login-tls-keylog.pcapng");
+    let log = scratch.write("client.uccapilog", client_log(&messages(&capture), PLAIN));
+    let path = capture.path.to_str().unwrap();
+    let screen = |arguments: &[&str]| String::from_utf8(run_in(scratch.path(), arguments).stdout).unwrap();
+    let alone = screen(&["analyze", path]);
+    assert!(alone.contains("[keys-missing]") && alone.contains("(1 not opened)"), "{alone}");
+    let joined = screen(&["analyze", path, &log]);
+    assert!(!joined.contains("[keys-missing]") && joined.contains("(1 told by a trace log)"), "{joined}");
+    assert!(joined.contains("what was said is told by the trace log"), "{joined}");
+}
+
+#[test]
 fn lines_may_be_missing_and_repeated() {
     let scratch = Scratch::new("join-missing");
     for name in ["c-login-tls-keylog.pcapng", "c8-login-tls-keepalive.pcapng", "login.pcapng"] {

@@ -255,10 +255,13 @@ impl Screen {
             count(tcp.count(), "TCP connection", "TCP connections") + &but(&[(failed, "failed")]),
         ];
         let unanswered = but(&[(report.unanswered.len(), "requests unanswered")]);
-        let closed = report.tls_sessions.iter().filter(|(_, session)| session.opened.is_none()).count();
+        let closed = report.tls_sessions.iter().filter(|(_, session)| session.opened.is_none());
+        let (told, closed): (Vec<_>, Vec<_>) = closed.partition(|(flow, _)| report.is_told_by_log(flow));
+        let (told, closed) = (told.len(), closed.len());
         if !report.tls_sessions.is_empty() {
             parts.push(
-                count(report.tls_sessions.len(), "TLS session", "TLS sessions") + &but(&[(closed, "not opened")]),
+                count(report.tls_sessions.len(), "TLS session", "TLS sessions")
+                    + &but(&[(closed, "not opened"), (told, "told by a trace log")]),
             );
         }
         parts.push(count(usize::try_from(sip).unwrap_or(usize::MAX), "SIP message", "SIP messages") + &unanswered);

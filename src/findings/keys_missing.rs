@@ -16,7 +16,8 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(rule: &'static Rule, report: &Report) -> Vec<Finding> {
-    let closed: Vec<_> = report.tls_sessions.iter().filter(|(flow, session)| is_closed(flow, session)).collect();
+    let closed = report.tls_sessions.iter().filter(|(flow, session)| is_closed(flow, session));
+    let closed: Vec<_> = closed.filter(|(flow, _)| !report.is_told_by_log(flow)).collect();
     let Some((flow, session)) = closed.first() else { return Vec::new() };
     let why = session.not_opened.as_ref().map(ToString::to_string).unwrap_or_default();
     let what = match closed.len() {

@@ -150,6 +150,12 @@ pub struct Report {
 }
 
 impl Report {
+    /// Whether a session that no key opens is told by a trace log: its flow has messages all the same.
+    pub fn is_told_by_log(&self, flow: &RowFlow) -> bool {
+        let found = self.flows.binary_search_by_key(&flow.number, |report| report.number);
+        found.ok().and_then(|index| self.flows.get(index)).is_some_and(|report| report.sip != [0, 0])
+    }
+
     /// The first row that a packet completed, among those that findings may cite.
     pub fn row_of(&self, at: At) -> Option<u64> {
         let index = self.cited.binary_search_by_key(&at.packet, |&(packet, _)| packet).ok()?;

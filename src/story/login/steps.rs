@@ -532,8 +532,11 @@ fn say_security(shown: &Connection, outcome: StepOutcome) -> String {
     let issuer = tls
         .certificate()
         .map(|own| format!(", certificate of {} by {}", common_name(&own.subject), common_name(&own.issuer)));
-    let closed =
-        tls.not_opened.as_ref().map(|why| format!(" What was said cannot be read: {why}.")).unwrap_or_default();
+    let closed = match &tls.not_opened {
+        Some(_) if shown.messages != [0, 0] => " No key opens it; what was said is told by the trace log.".to_owned(),
+        Some(why) => format!(" What was said cannot be read: {why}."),
+        None => String::new(),
+    };
     match (outcome, tls.alerts.first()) {
         (StepOutcome::Failed, Some((_, direction, alert))) => {
             let who = if *direction == crate::model::Direction::Out { "client" } else { "server" };
