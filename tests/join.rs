@@ -88,9 +88,22 @@ fn moved(messages: &[Logged], by: impl Fn(usize) -> Span) -> Vec<Logged> {
 
 #[track_caller]
 fn check(scratch: &Scratch, capture: &Capture, what: &str, log: &[Logged], most_missing: usize) {
-    let name = scratch.write("client.uccapilog", client_log(log, PLAIN));
+    check_files(scratch, capture, what, log, &[client_log(log, PLAIN)], most_missing);
+}
+
+#[track_caller]
+fn check_files(
+    scratch: &Scratch,
+    capture: &Capture,
+    what: &str,
+    log: &[Logged],
+    files: &[Vec<u8>],
+    most_missing: usize,
+) {
+    let names = files.iter().enumerate().map(|(index, file)| scratch.write(&format!("{index}.txt"), file));
+    let names: Vec<String> = names.collect();
     let with_keys = places(&analyze(scratch, capture, true, &[]));
-    let joined = analyze(scratch, capture, false, &[&name]);
+    let joined = analyze(scratch, capture, false, &names.iter().map(String::as_str).collect::<Vec<_>>());
     let with_log = places(&joined);
     let lacking: Vec<_> = with_keys.iter().filter(|(place, count)| with_log.get(place).unwrap_or(&0) < count).collect();
     let missing = lacking.len();
@@ -180,7 +193,7 @@ fn what_a_log_tells_needs_no_key() {
 }
 
 #[test]
-fn lines_may_be_missing_and_repeated() {
+fn lines_may_be_missing() {
     let scratch = Scratch::new("join-missing");
     for name in ["c-login-tls-keylog.pcapng", "c8-login-tls-keepalive.pcapng", "login.pcapng"] {
         let capture = capture(name);
@@ -194,6 +207,24 @@ fn lines_may_be_missing_and_repeated() {
         check(&scratch, &capture, "begins late", late, whole.len() / 3 + 2);
         let early = &whole[..whole.len() / 2];
         check(&scratch, &capture, "is cut", early, whole.len() - whole.len() / 2 + 2);
+    }
+}
+
+#[test]
+fn files_of_a_rotation_may_overlap_and_servers_log_too() {
+    let scratch = Scratch::new("join-files");
+    for name in ["c-login-tls-keylog.pcapng", "e-login-tls13.pcapng", "login.pcapng"] {
+        let capture = capture(name);
+        let log = messages(&capture);
+        let (early, late) = (&log[..log.len() * 2 / 3], &log[log.len() / 3..]);
+        let rotated = [client_log(early, PLAIN), client_log(late, PLAIN)];
+        check_files(&scratch, &capture, "rotated", &log, &rotated, 0);
+        let twice = [client_log(&log, PLAIN), client_log(&log, PLAIN)];
+        check_files(&scratch, &capture, "given twice", &log, &twice, 0);
+        for centralized in [false, true] {
+            let server = server_log(&log, centralized, "\r\n");
+            check_files(&scratch, &capture, "a server's", &log, &[server], 0);
+        }
     }
 }
 

@@ -59,9 +59,14 @@ pub struct LogClock {
 pub struct Joined {
     /// Places of messages, by input and line.
     pub places: HashMap<(InputNo, u64), Placed, foldhash::fast::RandomState>,
+    /// The same by what is said, where several files hold a message and either may be the one that is told.
+    pub copies: HashMap<Copied, Placed, foldhash::fast::RandomState>,
     /// The clock of each log.
     pub clocks: Vec<LogClock>,
 }
+
+/// Connection, direction, and what a message says.
+pub type Copied = (Ends, Direction, u64);
 
 /// Most that a time may be away from where the clock puts it.
 const TOLERANCE: Span = Span::from_secs(30);
@@ -89,6 +94,15 @@ pub fn join(survey: &Survey) -> Joined {
     }
     let sized = match_closed(survey, &joined, &clocks);
     joined.places.extend(sized.places);
+    for (ends, halves) in &survey.logged {
+        for direction in Direction::BOTH {
+            let placed = halves
+                .of(direction)
+                .iter()
+                .filter_map(|logged| Some(((*ends, direction, logged.content), *joined.places.get(&key(logged))?)));
+            joined.copies.extend(placed);
+        }
+    }
     let found = self::clocks(survey, &joined);
     joined.clocks =
         found.into_iter().map(|(input, clock)| LogClock { input, messages: count(survey, input), clock }).collect();

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
-use crate::engine::join::survey::Ends;
+use crate::engine::join::survey::{self, Ends};
 use crate::engine::join::{Joined, Placed, Seen};
 use crate::model::{At, FlowKey, InputNo, Message, Observation, PacketNo, Span, Timestamp};
 
@@ -60,9 +60,8 @@ impl Seam {
 
     /// Takes what a log says.
     pub fn take(&mut self, mut observation: Observation) {
-        let key = (observation.at.input, observation.at.frame.0);
-        if let (Some(placed), Message::Sip(_)) = (self.joined.places.get(&key), &observation.message) {
-            return self.placed.entry(placed.at.packet).or_default().push((*placed, observation));
+        if let Some(placed) = self.place_of(&observation) {
+            return self.placed.entry(placed.at.packet).or_default().push((placed, observation));
         }
         // On a connection that a capture shows it belongs there, though its packet is not in the capture.
         if let Some(flow) = observation.flow.and_then(|flow| self.flows.get(&(flow.client, flow.server))) {
@@ -71,6 +70,14 @@ impl Seam {
         }
         let place = self.waiting.partition_point(|other| other.at.time <= observation.at.time);
         self.waiting.insert(place, observation);
+    }
+
+    fn place_of(&self, observation: &Observation) -> Option<Placed> {
+        let (Some(flow), Message::Sip(message)) = (observation.flow, &observation.message) else { return None };
+        let at = observation.at;
+        let by_line = self.joined.places.get(&(at.input, at.frame.0));
+        let copied = || ((flow.client, flow.server), observation.direction, survey::content(message));
+        by_line.or_else(|| self.joined.copies.get(&copied())).copied()
     }
 
     /// The next thing without a place whose time is before `due`.
