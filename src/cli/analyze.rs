@@ -194,6 +194,10 @@ pub fn begin_exports(options: &Output, taken: &[PathBuf]) -> Result<(Vec<Writing
         CsvDialect::ExcelSemicolon => Dialect::ExcelSemicolon,
         CsvDialect::Plain => Dialect::Plain,
     };
+    let to_stdout = [&options.csv, &options.jsonl, &options.json];
+    if to_stdout.iter().filter(|path| path.as_ref().is_some_and(|path| path.as_os_str() == "-")).count() > 1 {
+        return Err(Failure::Usage("only one export can go to standard output".to_owned()));
+    }
     let choices = Choices { raw: options.raw, dialect };
     let mut exports = Vec::new();
     let mut stdout_taken = false;
@@ -206,9 +210,7 @@ pub fn begin_exports(options: &Output, taken: &[PathBuf]) -> Result<(Vec<Writing
         };
         let Some(path) = path else { continue };
         let to_stdout = path.as_os_str() == "-";
-        if to_stdout && std::mem::replace(&mut stdout_taken, true) {
-            return Err(Failure::Usage("only one export can go to standard output".to_owned()));
-        }
+        stdout_taken |= to_stdout;
         let name = if to_stdout { "standard output".to_owned() } else { path.display().to_string() };
         if !to_stdout && taken.iter().any(|input| is_same_file(input, path)) {
             return Err(Failure::Usage(format!("{name}: is an input; the export would overwrite it")));

@@ -208,7 +208,9 @@ impl Screen {
             (Some(first), Some(last)) => {
                 let (from, to) =
                     (self.civil(first.time, "%Y-%m-%d %H:%M:%S"), self.civil(last.time, "%Y-%m-%d %H:%M:%S %Z"));
-                format!(", {from} to {to} ({})", duration(last.time.since(first.time)))
+                let took = last.time.since(first.time);
+                let took = if took.as_nanos() < 0 { "times go back".to_owned() } else { duration(took) };
+                format!(", {from} to {to} ({took})")
             }
             _ => String::new(),
         };

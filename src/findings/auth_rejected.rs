@@ -2,6 +2,7 @@
 
 use crate::findings::{Check, Finding, Rule};
 use crate::story::login::Login;
+use crate::story::login::ladder::Answer;
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -34,11 +35,13 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
     let said =
         answer.diagnostics.first().map(|_| format!("; the server says {}", answer.describe())).unwrap_or_default();
     let what = format!("{challenges} challenges, the last one after {user}{account} had answered with {scheme}{said}");
-    let evidence = login
-        .ladder
-        .iter()
-        .filter(|rung| rung.is_challenged() && rung.proves())
-        .filter_map(|rung| Some(rung.answer.as_ref()?.mark))
-        .collect();
+    // A challenge that goes on with the handshake is no refusal.
+    let refused = login.ladder.iter().filter(|rung| {
+        let begins_anew =
+            |answer: &Answer| answer.offered.iter().all(|scheme| scheme.token.is_none_or(|length| length == 0));
+        rung.is_challenged() && rung.proves() && rung.answer.as_ref().is_some_and(begins_anew)
+    });
+    let evidence = refused.flat_map(|rung| [Some(rung.request), rung.answer.as_ref().map(|answer| answer.mark)]);
+    let evidence = evidence.flatten().collect();
     Some(Finding::error(login, rule, what, evidence))
 }

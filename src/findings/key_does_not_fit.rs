@@ -28,8 +28,11 @@ fn check(rule: &'static Rule, report: &Report) -> Vec<Finding> {
     // A session that broke off before it had all its keys was known to the log all the same.
     let is_known = |session: &TlsSession| matches!(session.not_opened, Some(NotOpened::SecretMissing(_)));
     let known = report.tls_sessions.iter().any(|(_, session)| is_known(session));
-    if found.is_empty() && !known && !report.tls_sessions.is_empty() {
-        let evidence: Vec<_> = report.tls_sessions.iter().filter_map(|(_, session)| session.began).take(16).collect();
+    // Nothing can open a session that never carried anything.
+    let with_data =
+        report.tls_sessions.iter().filter(|(_, session)| session.data.iter().any(|&(records, _)| records > 0));
+    let evidence: Vec<_> = with_data.filter_map(|(_, session)| session.began).take(16).collect();
+    if found.is_empty() && !known && !evidence.is_empty() {
         for name in &report.unused_keys {
             // A file for the sessions inside TLS-DSK, or for another capture, is no harm.
             let what = format!("{name} opened none of the TLS sessions");

@@ -8,7 +8,7 @@ use crate::story::{Report, RowFlow};
 /// The rule.
 pub static RULE: Rule = Rule {
     id: "keys-missing",
-    title: "TLS sessions stay closed for want of keys",
+    title: "TLS sessions are not decrypted for want of keys",
     seen: "A TLS session that carried data, and no key that was given opens it.",
     why: "The SIP messages in it cannot be read: what the client asked and what the server answered is not known.",
     fix: "`lynccap keys` lists what each session needs. A key log (SSLKEYLOGFILE) opens every session; the server's RSA private key opens those with RSA key exchange; the client's trace log has the same messages in the clear.",
@@ -21,8 +21,8 @@ fn check(rule: &'static Rule, report: &Report) -> Vec<Finding> {
     let Some((flow, session)) = closed.first() else { return Vec::new() };
     let why = session.not_opened.as_ref().map(ToString::to_string).unwrap_or_default();
     let what = match closed.len() {
-        1 => format!("the session with {} is closed: {why}", flow.key.server),
-        count => format!("{count} sessions are closed, the first one with {}: {why}", flow.key.server),
+        1 => format!("the session with {} is not decrypted: {why}", flow.key.server),
+        count => format!("{count} sessions are not decrypted, the first one with {}: {why}", flow.key.server),
     };
     let evidence = closed.iter().take(16).filter_map(|(_, session)| session.began).collect();
     vec![Finding::new(rule, Severity::Warning, what, evidence)]

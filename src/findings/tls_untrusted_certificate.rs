@@ -42,7 +42,7 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
     );
     let alert = connection.tls.alerts.iter().find(|(_, direction, _)| *direction == Direction::Out);
     let how = alert.map_or_else(
-        || "the client ended the connection without a word".to_owned(),
+        || "the client ended the session before it had asked anything".to_owned(),
         |(_, _, alert)| format!("the client sent the alert {} ({})", alert.name(), alert.meaning()),
     );
     let what = format!("{} showed {certificate}; {how}", connection.server());

@@ -303,7 +303,13 @@ fn challenge(row: &Row, message: &SipMessage) -> String {
             token(row)
         );
     }
-    let mut text = "The server registers nobody without a proof, and says what it takes: ".to_owned();
+    let reasons: Vec<String> = steps::diagnostics(message).iter().filter_map(|found| found.reason.clone()).collect();
+    let begins = message.cseq.is_none_or(|cseq| cseq.number <= 1);
+    let mut text = match reasons.first() {
+        Some(reason) => format!("The server does not accept the proof ({reason}), and says again what it takes: "),
+        None if begins => "The server registers nobody without a proof, and says what it takes: ".to_owned(),
+        None => "The server asks for a proof from the beginning, and says what it takes: ".to_owned(),
+    };
     let each = schemes.iter().map(|scheme| {
         let sts =
             if scheme.sts_uri.is_empty() { String::new() } else { format!(", certificates from {}", scheme.sts_uri) };
@@ -328,11 +334,13 @@ fn welcome(message: &SipMessage) -> String {
         }
     };
     say("Its address (GRUU) is", fact("gruu"));
-    say("The registration holds for seconds:", fact("expires_s"));
-    say("Its presence state:", fact("presence_state"));
+    let seconds = fact("expires_s").map(|seconds| format!("{seconds} s"));
+    say("The registration holds for", seconds.as_deref());
+    say("What became of its state:", fact("presence_state"));
     say("It may subscribe to", fact("allowed_events"));
     say("The server is", fact("server"));
-    say("Keep-alive after seconds of silence:", fact("keep_alive_s"));
+    let silence = fact("keep_alive_s").map(|seconds| format!("{seconds} s"));
+    say("A keep-alive is due after a silence of", silence.as_deref());
     text
 }
 

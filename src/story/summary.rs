@@ -31,7 +31,7 @@ pub fn summary(row: &Row) -> String {
             let about = about.map(|server| server.to_string()).unwrap_or_default();
             let _ = write!(text, "{} for a datagram to {about}", icmp_reason(*icmp_type, *icmp_code, *v6));
         }
-        Message::Sip(message) => sip(message, &mut text),
+        Message::Sip(message) => sip(message, row.step, &mut text),
         Message::Tls(event) => tls(event, row, &mut text),
         Message::Http(message) => http(message, &mut text),
         Message::Log(event) => log(event, &mut text),
@@ -194,7 +194,7 @@ fn origin_text(origin: &Origin) -> String {
     }
 }
 
-fn sip(message: &SipMessage, text: &mut String) {
+fn sip(message: &SipMessage, step: Option<&str>, text: &mut String) {
     match message.start {
         StartLine::Request { method, uri } => {
             let _ = write!(text, "{} {}", message.text(method), message.text(uri));
@@ -209,6 +209,10 @@ fn sip(message: &SipMessage, text: &mut String) {
     if let Some(cseq) = message.cseq {
         let method: Cow<'_, str> = if message.is_request() { "".into() } else { message.text(cseq.method) };
         let _ = write!(text, " (CSeq {}{}{method})", cseq.number, if method.is_empty() { "" } else { " " });
+    }
+    // Without it one SUBSCRIBE, SERVICE or 200 looks like the other.
+    if let Some(step) = step.filter(|_| message.method().is_none_or(|method| method != "REGISTER")) {
+        let _ = write!(text, " · {step}");
     }
     if !message.complete {
         text.push_str(" [incomplete]");
@@ -262,7 +266,7 @@ fn tls(event: &TlsEvent, row: &Row, text: &mut String) {
             let opened = opened.as_ref().map(|source| format!("; opened with {source}")).unwrap_or_default();
             write!(text, "{how}: {version}, {suite}, in {}{opened}", duration(*took))
         }
-        TlsEvent::NotOpened(why) => write!(text, "closed: {why}"),
+        TlsEvent::NotOpened(why) => write!(text, "not decrypted: {why}"),
         TlsEvent::Alert(None) => write!(text, "encrypted alert"),
         TlsEvent::Alert(Some(alert)) => {
             let level = if alert.fatal { "fatal" } else { "warning" };

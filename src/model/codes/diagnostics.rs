@@ -84,7 +84,7 @@ pub static TABLE: [Code; 53] = [
     users(4000, "error of the user services without more detail"),
     users(4001, "the XML of the request cannot be parsed"),
     users(4002, "several users share the number of the caller").fix("Give each user a line URI of their own"),
-    users(4003, "the user is not enabled for remote access").fix("Enable remote user access in the external access policy of the user and on the Edge"),
+    users(4003, "the user is not enabled for what was asked, which the reason names: SIP, Enterprise Voice (location profile) or remote access").fix("Enable the user (Enable-CsUser), or Enterprise Voice, or remote access in the external access policy and on the Edge"),
     users(4004, "the authenticated identity may not use this From URI").fix("Sign-in address and credentials belong to different users: give the user name of the owner of the address"),
     users(4005, "the destination URI is not enabled for SIP or does not exist").fix("Enable the user, correct the address, or wait for the replication of Active Directory (LS User Replicator, event 30061)"),
     users(4006, "the user is not found in this pool").fix("Check on which pool the user is homed, and whether a move has ended"),

@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use crate::model::dns::{DnsMessage, RecordData, RecordType};
+use crate::model::dns::{DnsMessage, Record, RecordData, RecordType};
 use crate::model::{FlowKey, Span, Timestamp};
 use crate::story::login::Login;
 use crate::story::login::tracker::host_of;
@@ -32,6 +32,8 @@ pub struct AskedName {
     pub asked: Mark,
     /// The last query.
     pub repeated: Timestamp,
+    /// A query after the answer, whose own answer has not come.
+    again: Option<Mark>,
     /// How often it was asked.
     pub queries: u32,
     /// Resolvers asked.
@@ -59,6 +61,7 @@ impl AskedName {
             rtype,
             asked: row.mark(),
             repeated: row.at.time,
+            again: None,
             queries: 0,
             resolvers: Vec::new(),
             answered: None,
@@ -109,6 +112,11 @@ impl AskedName {
     }
 
     fn query(&mut self, flow: &FlowKey, row: &Row) {
+        // What was answered and is asked again, perhaps long after, is another look-up, which counts if it finds more.
+        if self.found || self.is_denied() {
+            self.again = Some(row.mark());
+            return;
+        }
         self.queries = self.queries.saturating_add(1);
         self.repeated = row.at.time;
         let resolver = flow.server.ip();
@@ -119,8 +127,13 @@ impl AskedName {
 
     fn answer(&mut self, row: &Row, message: &DnsMessage) {
         self.failures += u32::from(matches!(message.rcode, 2 | 5));
-        if self.found {
+        let holds =
+            |record: &Record| matches!(record.data, RecordData::A(_) | RecordData::Aaaa(_) | RecordData::Srv { .. });
+        if self.found || self.is_denied() && !message.answers.iter().any(holds) {
             return;
+        }
+        if let Some(again) = self.again.take() {
+            (self.asked, self.repeated) = (again, again.at.time);
         }
         self.answered = Some(row.mark());
         self.rcode = Some(message.rcode);

@@ -230,6 +230,8 @@ impl Login {
                 || connection.found_nothing_common().is_some()
                 || connection.failed.is_some() && !connection.has_messages()
                 || connection.ended.is_some() && connection.open.is_some() && self.is_readable() && !self.goes_on()
+                    // Who never asked to be registered was not refused.
+                    && (!self.ladder.is_empty() || !connection.has_messages())
         });
         let failed = self.rejection().is_some()
             || self.is_challenged_in_vain()

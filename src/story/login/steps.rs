@@ -387,7 +387,11 @@ impl Login {
             .filter(|&count| count != "1")
             .map(|count| format!("; the user has {count} endpoints"))
             .unwrap_or_default();
-        let again = if refreshes > 0 { format!("; refreshed {refreshes} times") } else { String::new() };
+        let again = if refreshes > 0 {
+            format!("; refreshed {}", if refreshes == 1 { "once".to_owned() } else { format!("{refreshes} times") })
+        } else {
+            String::new()
+        };
         format!("The endpoint is registered{expires}{server}{others}{again}.")
     }
 
@@ -543,7 +547,10 @@ fn say_security(shown: &Connection, outcome: StepOutcome) -> String {
             format!("The {who} ends it with the alert {}: {}.", alert.name(), alert.meaning())
         }
         (StepOutcome::Failed, None) if shown.was_refused_by_client() => {
-            "TLS came up, and the client went away without a word: it does not accept the server.".to_owned()
+            let how = if tls.close_notify.is_some() { " with close_notify" } else { "" };
+            format!(
+                "TLS came up, and the client ended it{how} before it had asked anything: it does not accept the server."
+            )
         }
         (StepOutcome::Failed, None) => "The server breaks the handshake off.".to_owned(),
         (StepOutcome::Ok, _) if tls.resumed => format!("An earlier session was resumed with {parameters}.{closed}"),
@@ -573,7 +580,7 @@ fn say_exchange(kind: StepKind, all: &[&Exchange], last: &Exchange) -> String {
         return "Refused, as for every user without Enterprise Voice: no dial plan, and nothing is wrong.".to_owned();
     }
     if let Some(failed) = failed.filter(|_| last.outcome == StepOutcome::Failed) {
-        return format!("It failed: {}.", failed.describe());
+        return format!("It failed: {} was answered with {}.", failed.method, failed.describe());
     }
     let told = all.iter().rev().find(|exchange| !exchange.says.is_empty() && exchange.answer.is_some());
     let told = told.or_else(|| all.iter().rev().find(|exchange| !exchange.says.is_empty()));
