@@ -101,6 +101,9 @@ pub fn analyze(options: &Analyze) -> Result<Outcome, Failure> {
     if options.csv.is_some() && options.csv_dialect != CsvDialect::Plain && written > MOST_SHEET_ROWS {
         output::complain(&format!("the CSV has {written} rows; a spreadsheet shows {MOST_SHEET_ROWS} of them"));
     }
+    if filter.is_some() && written == 0 {
+        output::complain("no row passes the filter");
+    }
     if let Some(screen) = &mut screen {
         screen.finish(&report, &told, &findings).map_err(failed)?;
     }

@@ -216,9 +216,9 @@ impl Screen {
         };
         let records = report.stats.get(Counter::LogRecords);
         let holds = match (packets, records) {
-            (_, 0) => format!("{packets} packets, {bytes} bytes"),
-            (0, _) => format!("{records} log records"),
-            _ => format!("{packets} packets, {bytes} bytes, {records} log records"),
+            (_, 0) => format!("{}, {bytes} bytes", numbered(packets, "packet")),
+            (0, _) => numbered(records, "log record"),
+            _ => format!("{}, {bytes} bytes, {}", numbered(packets, "packet"), numbered(records, "log record")),
         };
         let text = format!("{}: {holds}{span}", report.inputs.join(", "));
         self.line("Capture", &text)
@@ -256,7 +256,10 @@ impl Screen {
                 + &but(&[(without, "refused or without such a name"), (silent, "unanswered")]),
             count(tcp.count(), "TCP connection", "TCP connections") + &but(&[(failed, "failed")]),
         ];
-        let unanswered = but(&[(report.unanswered.len(), "requests unanswered")]);
+        let unanswered = but(&[(
+            report.unanswered.len(),
+            if report.unanswered.len() == 1 { "request unanswered" } else { "requests unanswered" },
+        )]);
         let closed = report.tls_sessions.iter().filter(|(_, session)| session.opened.is_none());
         let (told, closed): (Vec<_>, Vec<_>) = closed.partition(|(flow, _)| report.is_told_by_log(flow));
         let (told, closed) = (told.len(), closed.len());
@@ -519,7 +522,24 @@ fn evidence(finding: &Finding) -> String {
     } else {
         finding.rows.iter().map(|row| format!("row {row}")).collect()
     };
-    if cited.is_empty() { String::new() } else { format!(" ({})", cited.join(", ")) }
+    if cited.is_empty() { String::new() } else { format!(" ({}{})", cited.join(", "), packets(finding)) }
+}
+
+/// Most packets that are named beside the rows.
+const MOST_PACKETS: usize = 4;
+
+/// The packets of the rows that are cited, as Wireshark counts them; none where rows are of several files.
+fn packets(finding: &Finding) -> String {
+    let input = finding.evidence.first().map(|mark| mark.at.input);
+    let mut frames: Vec<u64> = finding.evidence.iter().filter_map(|mark| mark.at.frame_no()).collect();
+    frames.dedup();
+    if finding.rows.is_empty() || frames.is_empty() || finding.evidence.iter().any(|mark| Some(mark.at.input) != input)
+    {
+        return String::new();
+    }
+    let more = if frames.len() > MOST_PACKETS { " …" } else { "" };
+    let named: Vec<String> = frames.iter().take(MOST_PACKETS).map(u64::to_string).collect();
+    format!("; packet{} {}{more}", if frames.len() == 1 { "" } else { "s" }, named.join(", "))
 }
 
 /// An end of a conversation; `?` where a log does not say it.
@@ -532,6 +552,10 @@ fn way(direction: Direction) -> &'static str {
         Direction::Out => "Out",
         Direction::In => "In ",
     }
+}
+
+fn numbered(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 fn count(number: usize, one: &str, many: &str) -> String {

@@ -31,6 +31,7 @@ use nom::sequence::{delimited, preceded};
 use crate::model::Message;
 use crate::story::fields::{FIELDS, Field, Value, find};
 use crate::story::row::Row;
+use crate::story::steps::STEPS;
 use crate::story::summary::summary;
 
 /// Kinds of rows that a filter may name.
@@ -352,6 +353,8 @@ impl<'a> Parse<'a> {
             self.rest = before;
             return Ok(Expr::Has(field.value));
         };
+        self.skip_blanks();
+        let value = self.rest;
         let Some(text) = self.take(literal) else { return Err(self.error("expected a value")) };
         let instant: Option<jiff::Timestamp> = text.parse().ok();
         let time = instant.and_then(|instant| i64::try_from(instant.as_nanosecond()).ok());
@@ -359,7 +362,53 @@ impl<'a> Parse<'a> {
             return Err(self.error("expected a time such as 2026-11-23T07:35:04Z"));
         }
         let literal = Literal { text: text.to_lowercase(), number: text.parse().ok(), time };
+        if let Some(wanted) = wanted(field.name, operator, &literal) {
+            self.rest = value;
+            return Err(self.error(format!("`{}` is compared with {wanted}", field.name)));
+        }
         Ok(Expr::Compare(field.value, operator, literal))
+    }
+}
+
+/// Fields whose values are whole numbers or seconds.
+const NUMBERS: [&str; 15] = [
+    "row",
+    "elapsed",
+    "frame",
+    "first_frame",
+    "log_line",
+    "src_port",
+    "dst_port",
+    "flow",
+    "login",
+    "dns_id",
+    "dns_rtt",
+    "status",
+    "body_bytes",
+    "response_time",
+    "lost_bytes",
+];
+/// Fields that are true or false.
+const TRUTHS: [&str; 4] = ["dns_response", "decrypted", "compressed", "complete"];
+/// Fields that are addresses.
+const ADDRESSES: [&str; 2] = ["src_ip", "dst_ip"];
+
+/// What a field is compared with, where the literal is nothing of that kind: no row could ever pass.
+fn wanted(field: &str, operator: Operator, literal: &Literal) -> Option<&'static str> {
+    if operator == Operator::Contains {
+        None
+    } else if NUMBERS.contains(&field) && literal.number.is_none() {
+        Some("a number")
+    } else if TRUTHS.contains(&field) && !matches!(&*literal.text, "true" | "false") {
+        Some("true or false")
+    } else if ADDRESSES.contains(&field) && literal.text.parse::<std::net::IpAddr>().is_err() {
+        Some("an address; for a part of it use `contains`")
+    } else if field == "step" && STEPS.iter().all(|(_, id, _)| *id != literal.text) {
+        Some("the id of a step (`lynccap explain steps`)")
+    } else if field == "direction" && !matches!(&*literal.text, "out" | "in") {
+        Some("out or in")
+    } else {
+        None
     }
 }
 
@@ -399,6 +448,28 @@ mod tests {
     #[track_caller]
     fn check(filter: &str, expected: bool) {
         assert_eq!(Filter::parse(filter).unwrap().passes(&row()), expected, "{filter}");
+    }
+
+    #[test]
+    fn literals_are_of_the_fields_kind() {
+        for name in NUMBERS.iter().chain(&TRUTHS).chain(&ADDRESSES) {
+            assert!(find(name).is_some(), "{name}");
+        }
+        let filters = [
+            "status >= abc",
+            "step == regsiter",
+            "decrypted == maybe",
+            "src_ip == 300.1.1.1",
+            "src_ip == 10.77.0.0/16",
+            "direction == up",
+        ];
+        for filter in filters {
+            let error = Filter::parse(filter).unwrap_err();
+            assert_eq!(error.at, filter.rfind(' ').unwrap() + 2, "{filter}: {error}");
+        }
+        for filter in ["status contains 40", "step == register", "src_ip == ::1", "decrypted == TRUE", "dns_rtt > .5"] {
+            assert!(Filter::parse(filter).is_ok(), "{filter}");
+        }
     }
 
     #[test]

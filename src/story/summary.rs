@@ -202,7 +202,7 @@ fn sip(message: &SipMessage, step: Option<&str>, text: &mut String) {
         StartLine::Response { status, reason } => {
             let _ = match status {
                 Some(status) => write!(text, "{status} {}", message.text(reason)),
-                None => write!(text, "a status that is out of range, {}", message.text(reason)),
+                None => write!(text, "a status that is out of range {}", message.text(reason)),
             };
         }
     }

@@ -92,8 +92,10 @@ impl Answer {
     pub fn describe(&self) -> String {
         let said = self.diagnostics.iter().map(steps::describe);
         let warning = self.warning.iter().map(|warning| format!("Warning: {warning}"));
-        let said: Vec<_> =
+        let mut said: Vec<_> =
             std::iter::once(format!("{} {}", self.status, self.reason)).chain(said).chain(warning).collect();
+        // An Edge says it once for the inside, and once for everybody.
+        said.dedup();
         said.join("; ")
     }
 

@@ -2,7 +2,7 @@
 //!
 //! In: a [`Login`]. Out: the steps that the capture shows, in the order in which they began. Changes nothing.
 
-use crate::model::{At, Ports, TcpEvent};
+use crate::model::{At, Ports, TcpEvent, TransportKind};
 use crate::story::login::connection::Connection;
 use crate::story::login::exchange::{Exchange, Fact};
 use crate::story::login::ladder::{Purpose, Rung};
@@ -91,7 +91,9 @@ impl Login {
             _ if names.iter().all(|asked| asked.answered.is_none()) => StepOutcome::Unanswered,
             _ => StepOutcome::Failed,
         };
-        let used = self.connection().and_then(|connection| connection.service().or_else(|| connection.host()));
+        // A redirection leads on from there; it is no look-up.
+        let used = self.connections.iter().rev().find_map(|connection| connection.service());
+        let used = used.or_else(|| self.connection().and_then(|connection| connection.host()));
         let results: Vec<String> =
             self.discovery.list().map(|asked| format!("{} {}: {}", asked.rtype, asked.name, asked.result())).collect();
         let step = LoginStep::new(StepKind::Discover, outcome, rows)?
@@ -149,7 +151,7 @@ impl Login {
             let ends = [connection.open, connection.failed].into_iter().flatten().map(|(mark, _)| mark);
             ends.collect::<Vec<_>>()
         });
-        let shown = self.connection()?;
+        let shown = self.connection().filter(|connection| connection.flow.transport == TransportKind::Tcp)?;
         let outcome = match (shown.open, shown.failed) {
             (None, Some((_, TcpEvent::Unanswered { .. }))) => StepOutcome::Unanswered,
             (None, Some(_)) => StepOutcome::Failed,
@@ -464,7 +466,12 @@ impl Login {
         let changes: Vec<&str> = notified.iter().flat_map(|(_, changes)| changes).map(String::as_str).collect();
         let room = MOST_CITED.saturating_sub(step.rows.len());
         step.rows.extend(notified.iter().map(|(mark, _)| *mark).take(room));
-        let says = format!("{}{}", say_exchange(kind, &all, last), say_notifications(notified.len(), &changes));
+        let says = format!(
+            "{}{}{}",
+            say_exchange(kind, &all, last),
+            self.say_silence(last),
+            say_notifications(notified.len(), &changes)
+        );
         let step = step
             .with("notifications", (!notified.is_empty()).then(|| notified.len().to_string()))
             .with("changes", changes.join("; "));
@@ -562,6 +569,20 @@ fn say_security(shown: &Connection, outcome: StepOutcome) -> String {
 /// Most changes that are told in a sentence.
 const MOST_CHANGES: usize = 3;
 
+impl Login {
+    /// That there is no answer, and whether it may be in what the capture lacks.
+    fn say_silence(&self, exchange: &Exchange) -> String {
+        if exchange.outcome != StepOutcome::Unanswered {
+            return String::new();
+        }
+        let carrier = self.connections.iter().find(|connection| connection.flow == exchange.flow);
+        match carrier.map_or(0, |connection| connection.lost_bytes) {
+            0 => " No answer is in the capture.".to_owned(),
+            bytes => format!(" No answer is in the capture, which lacks {bytes} bytes of this connection."),
+        }
+    }
+}
+
 fn say_notifications(count: usize, changes: &[&str]) -> String {
     if count == 0 {
         return String::new();
@@ -586,7 +607,7 @@ fn say_exchange(kind: StepKind, all: &[&Exchange], last: &Exchange) -> String {
     let told = told.or_else(|| all.iter().rev().find(|exchange| !exchange.says.is_empty()));
     let says = told.map(|exchange| exchange.says.clone()).unwrap_or_default();
     match (last.status(), says.is_empty()) {
-        (None, true) => "Not answered in the capture.".to_owned(),
+        (None, true) => String::new(),
         (Some(409), _) => {
             "Another endpoint published first; the client does so again with the new version, which is normal."
                 .to_owned()
