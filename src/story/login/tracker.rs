@@ -488,11 +488,15 @@ impl Logins {
         let registers = method == "REGISTER";
         if self.by_flow.get_mut(flow).is_none() {
             // On a connection of which only this is known, or over UDP.
-            if !registers {
+            if !registers && !is_of_endpoint(row, message) {
                 self.draft(flow, row);
                 return None;
             }
-            self.take_up(flow, row)?;
+            let attempt = self.take_up(flow, row)?;
+            if let (false, Some(login)) = (registers, self.open.get_mut(&attempt)) {
+                let from = message.header(HeaderName::From).unwrap_or_default();
+                login.user.get_or_insert(user_of(&from));
+            }
         }
         let mut attempt = *self.by_flow.peek(flow)?;
         if registers && message.is_request() {
@@ -621,6 +625,19 @@ fn user_of(from: &str) -> String {
 }
 
 /// Whether a REGISTER ends a registration.
+/// Whether a request is one that only a registered endpoint sends, straight from it: where the capture began after
+/// the REGISTER, it is all that shows the sign-in.
+fn is_of_endpoint(row: &Row, message: &SipMessage) -> bool {
+    let of_endpoint = |kind| {
+        use StepKind::{Contacts, LocationProfile, OwnPresence, Provisioning, PublishDevice, PublishState};
+        matches!(kind, Contacts | LocationProfile | OwnPresence | Provisioning | PublishDevice | PublishState)
+    };
+    row.direction == Direction::Out
+        && message.is_request()
+        && message.headers_where(|id, _| id == HeaderName::Via).take(2).count() == 1
+        && steps::asked(message, &steps::read(message)).is_some_and(of_endpoint)
+}
+
 fn signs_out(message: &SipMessage) -> bool {
     message.header_named("Expires").is_some_and(|expires| expires.trim() == "0")
 }
