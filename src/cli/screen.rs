@@ -186,6 +186,7 @@ impl Screen {
         self.capture(report)?;
         self.contents(report)?;
         self.clocks(report)?;
+        self.points(report)?;
         self.unused(report)?;
         self.logins(told)?;
         self.findings(findings)?;
@@ -240,6 +241,26 @@ impl Screen {
                     duration(*spread)
                 )
             };
+            self.line("Clock", &text)?;
+        }
+        Ok(())
+    }
+
+    /// What places of capture have in common, and how their clocks stand to each other.
+    fn points(&mut self, report: &Report) -> io::Result<()> {
+        for pair in &report.points {
+            let [one, other] = &pair.inputs;
+            let clocks = pair.ahead.zip(pair.transit).map_or_else(String::new, |(ahead, transit)| {
+                let way = if ahead.as_nanos() < 0 { "behind" } else { "ahead of" };
+                let by = duration(Span::from_nanos(ahead.as_nanos().saturating_abs()));
+                format!(
+                    "; the clock of {other} is {by} {way} that of {one}, a message takes {} between them",
+                    duration(transit)
+                )
+            });
+            let (messages, changed) = (pair.messages, pair.changed);
+            let text =
+                format!("{one} and {other}: {messages} messages were seen at both, {changed} of them changed{clocks}");
             self.line("Clock", &text)?;
         }
         Ok(())
@@ -482,7 +503,8 @@ fn head(login: &Login) -> String {
         (_, true) => format!(", {location}"),
         (_, false) => format!(", {location} ({evidence})"),
     };
-    format!("{user} from {}{server}{scheme}{agent}{place}", login.client)
+    let same = login.same_as.as_ref().map(|same| format!(", same sign-in as {}, seen at {}", same.login, same.input));
+    format!("{user} from {}{server}{scheme}{agent}{place}{}", login.client, same.unwrap_or_default())
 }
 
 /// How it ended, and how long that took.

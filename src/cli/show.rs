@@ -126,6 +126,7 @@ fn print(row: &Row, color: Color) -> io::Result<()> {
             Value::Time(time) => rfc3339(time),
             Value::Texts(texts) => texts.join(", "),
             Value::Records(records) => format!("{} records", records.len()),
+            Value::Seen(seen) => seen.to_string(),
         };
         writeln!(out, "{BOLD}{:<14}{BOLD:#} {}", field.name, visible(&text))?;
     }

@@ -160,6 +160,7 @@ fn write_cell(value: &Value<'_>, unit: Unit, cell: &mut String) -> bool {
             cell.push_str(text);
             return true;
         }
+        Value::Seen(seen) => write!(cell, "{seen}"),
         Value::Texts(texts) => {
             cell.push_str(&texts.join(" "));
             return true;

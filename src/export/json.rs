@@ -13,7 +13,7 @@ use crate::findings::Finding;
 use crate::model::dns::rcode_name;
 use crate::model::stats::COUNTERS;
 use crate::model::tls::{Certificate, TlsSession};
-use crate::model::{At, Counter, TransportKind};
+use crate::model::{At, Counter, Span, TransportKind};
 use crate::story::authentication::tls_dsk::Flight;
 use crate::story::login::Login;
 use crate::story::login::steps::LoginStep;
@@ -21,7 +21,7 @@ use crate::story::login::waterfall::Phase;
 use crate::story::names::{Lookup, Origin};
 use crate::story::report::ClockReport;
 use crate::story::transactions::Unanswered;
-use crate::story::{FlowReport, Mark, Report, Row, RowFlow};
+use crate::story::{FlowReport, Mark, PointPair, Report, Row, RowFlow};
 
 /// Version of the layout: raised when a field changes its meaning or goes.
 const SCHEMA_VERSION: u32 = 1;
@@ -108,6 +108,7 @@ impl Export for JsonReport {
             ("tls_dsk_sessions", inner_sessions(report)),
             ("unused_keys", json!(report.unused_keys)),
             ("clocks", report.clocks.iter().map(clock).collect()),
+            ("points", report.points.iter().map(point_pair).collect()),
         ];
         let mut separator = "{\n  ";
         for (name, value) in before {
@@ -151,6 +152,16 @@ fn clock(clock: &ClockReport) -> Json {
         "zone_minutes": clock.zone,
         "ahead_s": clock.ahead.as_secs_f64(),
         "spread_s": clock.spread.as_secs_f64(),
+    })
+}
+
+fn point_pair(pair: &PointPair) -> Json {
+    json!({
+        "inputs": pair.inputs,
+        "messages": pair.messages,
+        "changed": pair.changed,
+        "ahead_s": pair.ahead.map(Span::as_secs_f64),
+        "transit_s": pair.transit.map(Span::as_secs_f64),
     })
 }
 
@@ -245,6 +256,7 @@ fn login(login: &Login) -> Json {
     let slowest = login.slowest();
     json!({
         "id": login.id,
+        "same_as": login.same_as.as_ref().map(|same| same.login),
         "user": login.user,
         "client_ip": login.client.to_string(),
         "user_agent": login.endpoint.user_agent,

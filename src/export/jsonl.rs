@@ -69,6 +69,16 @@ fn write_value(out: &mut dyn Write, value: &Value<'_>) -> io::Result<()> {
         Value::Text(text) => Ok(serde_json::to_writer(out, text)?),
         Value::Time(time) => write!(out, "\"{}\"", rfc3339(*time)),
         Value::Texts(texts) => Ok(serde_json::to_writer(out, texts)?),
+        Value::Seen(seen) => {
+            let changed: Vec<&str> = seen.changed.iter().map(|name| &**name).collect();
+            let seen = serde_json::json!({
+                "row": seen.row,
+                "input": seen.input.as_deref(),
+                "delta_s": seen.delta.as_secs_f64(),
+                "changed": changed,
+            });
+            Ok(serde_json::to_writer(out, &seen)?)
+        }
         Value::Records(records) => {
             let records: Vec<Json> = records
                 .iter()

@@ -12,6 +12,7 @@ use crate::model::tls::{CipherSuite, TlsEvent, TlsVersion};
 use crate::model::{LogEvent, Message, Timestamp};
 use crate::story::names::Origin;
 use crate::story::narrate;
+use crate::story::row::AlsoSeen;
 use crate::story::row::Row;
 use crate::story::summary;
 use crate::wire::sip::{address_uri, before_parameters};
@@ -33,6 +34,8 @@ pub enum Value<'a> {
     Texts(Vec<&'a str>),
     /// DNS records.
     Records(&'a [Record]),
+    /// Another place where a message was captured.
+    Seen(&'a AlsoSeen),
 }
 
 /// A field.
@@ -137,6 +140,9 @@ pub static FIELDS: &[Field] = &[
     field("dst_port", "receiver's port", |row| int(address(row, ends(row)?.1)?.port())),
     field("direction", "out leaves the client, in reaches it", |row| row.flow.and_then(|_| text(row.direction.name()))),
     field("flow", "which TCP or UDP conversation", |row| int(row.flow?.number)),
+    field("also_seen", "where another capture has the same message before: row, input, delta_s, changed", |row| {
+        Some(Value::Seen(row.also_seen.as_deref()?))
+    }),
     field("summary", "one line for people", |row| text(summary::summary(row))),
     field("says", "what an expert would say of it", |row| {
         let says = narrate::narrate(row);

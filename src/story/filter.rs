@@ -128,6 +128,7 @@ impl Literal {
             Value::Seconds(number) => self.number_is(*number, &number.to_string(), operator),
             Value::Text(text) => self.text_is(text, operator),
             Value::Time(time) => self.time.is_some_and(|literal| operator.accepts(time.as_nanos().cmp(&literal))),
+            Value::Seen(seen) => seen.changed.iter().any(|name| self.text_is(name, operator)),
             Value::Texts(texts) => texts.iter().any(|text| self.text_is(text, operator)),
             Value::Records(records) => records
                 .iter()

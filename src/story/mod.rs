@@ -13,6 +13,7 @@ pub mod narrate;
 pub mod queue;
 pub mod report;
 pub mod row;
+pub mod sightings;
 pub mod steps;
 pub mod summary;
 pub mod transactions;
@@ -33,10 +34,11 @@ use login::tracker::AttemptNo;
 use login::tracker::Logins;
 use names::Names;
 use queue::Queue;
+use sightings::Sightings;
 use transactions::Transactions;
 
-pub use report::{Damage, FlowReport, Report};
-pub use row::{LogCopy, Mark, Row, RowFlow, RowId};
+pub use report::{Damage, FlowReport, PointPair, Report};
+pub use row::{AlsoSeen, LogCopy, Mark, Row, RowFlow, RowId};
 
 /// Builds the story of a capture.
 pub struct Story {
@@ -51,6 +53,7 @@ pub struct Story {
     flow_count: u32,
     row_count: u64,
     told: Vec<FlowReport>,
+    sightings: Sightings,
     queue: Queue,
     first: Option<At>,
     last: Option<At>,
@@ -86,6 +89,7 @@ impl Story {
             flow_count: 0,
             row_count: 0,
             told: Vec::new(),
+            sightings: Sightings::new(limits.remembered),
             queue: Queue::new(&limits),
             first: None,
             last: None,
@@ -297,6 +301,7 @@ impl Story {
             row.step = row.login.map(|_| step.id());
             self.logins.numbered(attempt, row.id, row.number);
         }
+        self.recognise(&mut row);
         let begins = row.flow.and_then(|flow| self.flows.peek(&flow.key)).is_some_and(|flow| flow.first == row.began);
         let cited = match &row.message {
             Message::Lost(_) => true,
@@ -307,6 +312,21 @@ impl Story {
             self.cited.push((row.at.packet, row.number));
         }
         Some(row)
+    }
+
+    /// Notes where else a message was captured, and that its sign-in is the same there.
+    fn recognise(&mut self, row: &mut Row) {
+        if self.inputs.len() < 2 {
+            return;
+        }
+        let Some(mut seen) = self.sightings.row(row) else { return };
+        seen.also.input = self.inputs.get(seen.also.at.input.index()).cloned();
+        if let (Some((attempt, _)), Some(there)) = (row.attempt, seen.attempt) {
+            let name = |input: Option<&Arc<str>>| input.cloned().unwrap_or_default();
+            self.logins.same(there, attempt, &name(row.input.as_ref()));
+            self.logins.same(attempt, there, &name(seen.also.input.as_ref()));
+        }
+        row.also_seen = Some(Box::new(seen.also));
     }
 
     /// The sign-in that a row belongs to, while it is open.
@@ -355,7 +375,7 @@ impl Story {
     pub fn report(&mut self, mut stats: Stats) -> Report {
         stats.add(Counter::RowsLate, self.queue.late());
         let forgotten = self.forgotten + self.names.forgotten() + self.transactions.forgotten() + self.logins.dropped();
-        let forgotten = forgotten + self.authentication.forgotten();
+        let forgotten = forgotten + self.authentication.forgotten() + self.sightings.forgotten();
         stats.add(Counter::Forgotten, forgotten);
         let mut flows: Vec<_> = std::mem::take(&mut self.told);
         flows.extend(self.flows.drain().map(|(_, report)| report));
@@ -373,6 +393,7 @@ impl Story {
             losses: std::mem::take(&mut self.losses),
             differences: std::mem::take(&mut self.differences),
             clocks: Vec::new(),
+            points: self.sightings.take_pairs(&self.inputs),
             tls_sessions: std::mem::take(&mut self.tls_sessions),
             inner_sessions: std::mem::take(&mut self.inner_sessions),
             proven: self.authentication.take_proven(),

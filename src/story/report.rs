@@ -24,6 +24,22 @@ pub struct ClockReport {
     pub spread: Span,
 }
 
+/// What two places of capture have in common.
+#[derive(Clone, Debug)]
+pub struct PointPair {
+    /// An input of each.
+    pub inputs: [String; 2],
+    /// SIP messages that were seen at both.
+    pub messages: u64,
+    /// Those of them that differ in a header field or elsewhere.
+    pub changed: u64,
+    /// How far the clock of the second is ahead, by the medians of both directions; `None` where messages went one
+    /// way only.
+    pub ahead: Option<Span>,
+    /// Median time of a message between both.
+    pub transit: Option<Span>,
+}
+
 /// An input that could not be read to its end.
 #[derive(Clone, Debug)]
 pub struct Damage {
@@ -135,6 +151,8 @@ pub struct Report {
     pub differences: Vec<(At, LogCopy)>,
     /// How the clock of each log stands to those of the captures.
     pub clocks: Vec<ClockReport>,
+    /// What each two places of capture have in common.
+    pub points: Vec<PointPair>,
     /// TLS sessions, each with its flow.
     pub tls_sessions: Vec<(RowFlow, TlsSession)>,
     /// TLS sessions inside TLS-DSK authentication: flow, the message that completed the key exchange, its flight.

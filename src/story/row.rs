@@ -1,8 +1,9 @@
 //! A row of the timeline.
 
+use std::fmt;
 use std::sync::Arc;
 
-use crate::model::{At, Defect, Direction, FlowKey, InputNo, Message, Span};
+use crate::model::{At, Defect, Direction, FlowKey, InputNo, Message, PointNo, Span};
 use crate::story::authentication::Authentication;
 use crate::story::login::tracker::AttemptNo;
 use crate::story::names::Origin;
@@ -48,6 +49,32 @@ pub struct LogCopy {
     pub differs: bool,
 }
 
+/// Another place where the same message was captured before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlsoSeen {
+    /// Its row there.
+    pub row: u64,
+    /// Its packet there.
+    pub at: At,
+    /// The place.
+    pub point: PointNo,
+    /// The file or interface.
+    pub input: Option<Arc<str>>,
+    /// How much later this one is, each by the clock of its own capture; negative where it is earlier.
+    pub delta: Span,
+    /// Names of the header fields that differ; `start line` and `body`, where they do.
+    pub changed: Vec<Arc<str>>,
+}
+
+impl fmt::Display for AlsoSeen {
+    /// For people, in a few words.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let input = self.input.as_deref().map(|input| format!(" of {input}")).unwrap_or_default();
+        write!(out, "row {}, {}{input}, {:+.6} s", self.row, self.at.place(), self.delta.as_secs_f64())?;
+        if self.changed.is_empty() { Ok(()) } else { write!(out, "; changed: {}", self.changed.join(", ")) }
+    }
+}
+
 /// One thing that happened, with what the whole capture knows of it.
 #[derive(Clone, Debug)]
 pub struct Row {
@@ -87,6 +114,8 @@ pub struct Row {
     pub step: Option<&'static str>,
     /// The same message in a trace log.
     pub copy: Option<LogCopy>,
+    /// Where else it was captured before.
+    pub also_seen: Option<Box<AlsoSeen>>,
     /// Ids of the findings that cite it.
     pub findings: Vec<&'static str>,
 }
@@ -113,6 +142,7 @@ impl Row {
             login: None,
             step: None,
             copy: None,
+            also_seen: None,
             findings: Vec::new(),
         }
     }

@@ -46,7 +46,7 @@ struct Request {
 const LONGEST_NAME: usize = 256;
 
 /// The text, or its beginning and a hash of the whole.
-fn bounded(text: &str) -> Cow<'_, str> {
+pub(super) fn bounded(text: &str) -> Cow<'_, str> {
     if text.len() <= LONGEST_NAME {
         return text.into();
     }

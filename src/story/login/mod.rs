@@ -14,6 +14,7 @@ pub mod waterfall;
 pub mod web;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::model::tls::Certificate;
 use crate::model::{At, FlowKey, Ports, Span};
@@ -119,6 +120,15 @@ pub struct BadSignature {
     pub what: String,
 }
 
+/// The same sign-in, captured at another place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SameAs {
+    /// Its number.
+    pub login: u32,
+    /// The file or interface.
+    pub input: Arc<str>,
+}
+
 /// A sign-in attempt.
 #[derive(Clone, Debug)]
 pub struct Login {
@@ -168,6 +178,8 @@ pub struct Login {
     pub in_domain: Option<Mark>,
     /// Bytes on a connection after compression was agreed on that could not be read.
     pub compression_unread: Option<Mark>,
+    /// The same sign-in as another place has it.
+    pub same_as: Option<SameAs>,
     /// Rows that show its facts, in their order, and their numbers as they become known.
     rows: Vec<(RowId, u64)>,
     /// What bodies say is told.
@@ -213,6 +225,7 @@ impl Login {
             superseded: None,
             in_domain: None,
             compression_unread: None,
+            same_as: None,
             rows: Vec::new(),
             tells: true,
             revision: 0,

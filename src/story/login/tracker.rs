@@ -28,7 +28,7 @@ use crate::story::login::ladder::{self, Purpose, Rung};
 use crate::story::login::web::{self, Web};
 use crate::story::login::{
     BadSignature, Deregistration, Lease, Login, MOST_CONNECTIONS, MOST_EXCHANGES, MOST_OF_A_STEP, MOST_OTHERS,
-    MOST_RUNGS, Ticket,
+    MOST_RUNGS, SameAs, Ticket,
 };
 use crate::story::names::Origin;
 use crate::story::row::{Mark, Row, RowId};
@@ -165,6 +165,17 @@ impl Logins {
             login.id = self.numbered;
         }
         (login.id > 0).then_some(login.id)
+    }
+
+    /// An attempt is the same as another one, which was seen in `input`; what is known of that stays.
+    pub fn same(&mut self, attempt: AttemptNo, other: AttemptNo, input: &Arc<str>) {
+        if attempt == other || self.open.get(&attempt).is_none_or(|login| login.same_as.is_some()) {
+            return;
+        }
+        let Some(number) = self.number(other) else { return };
+        if let Some(login) = self.open.get_mut(&attempt) {
+            login.same_as = Some(SameAs { login: number, input: input.clone() });
+        }
     }
 
     /// A row of an attempt got its number.
