@@ -467,8 +467,9 @@ impl Login {
         let room = MOST_CITED.saturating_sub(step.rows.len());
         step.rows.extend(notified.iter().map(|(mark, _)| *mark).take(room));
         let says = format!(
-            "{}{}{}",
+            "{}{}{}{}",
             say_exchange(kind, &all, last),
+            self.say_operation(&all, last),
             self.say_silence(last),
             say_notifications(notified.len(), &changes)
         );
@@ -569,7 +570,29 @@ fn say_security(shown: &Connection, outcome: StepOutcome) -> String {
 /// Most changes that are told in a sentence.
 const MOST_CHANGES: usize = 3;
 
+/// The operation that a request to the focus factory belongs to (MS-CONFBAS, `requestId`).
+fn request_id(exchange: &Exchange) -> Option<&str> {
+    exchange.asked.iter().find(|(name, _)| *name == "request_id").map(|(_, value)| value.as_str())
+}
+
 impl Login {
+    /// Whether a request goes on with an operation that an earlier one began, and how often it was asked.
+    fn say_operation(&self, all: &[&Exchange], last: &Exchange) -> String {
+        let Some(id) = request_id(last) else { return String::new() };
+        let mut ids: Vec<&str> = all.iter().filter_map(|exchange| request_id(exchange)).collect();
+        let times = ids.len();
+        ids.dedup();
+        let again = match (times, ids.len()) {
+            (0 | 1, _) => String::new(),
+            (_, 1) => format!(" It was asked {times} times, each time as request {id}."),
+            (_, _) => format!(" It was asked {times} times, the last time as a new request, {id}."),
+        };
+        let before = |other: &&Exchange| other.request.at.packet < last.request.at.packet && other.kind != last.kind;
+        let goes_on = self.exchanges.iter().filter(before).any(|other| request_id(other) == Some(id));
+        let goes_on = if goes_on { format!(" It goes on with request {id}.") } else { String::new() };
+        format!("{again}{goes_on}")
+    }
+
     /// That there is no answer, and whether it may be in what the capture lacks.
     fn say_silence(&self, exchange: &Exchange) -> String {
         if exchange.outcome != StepOutcome::Unanswered {
