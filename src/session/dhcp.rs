@@ -3,10 +3,9 @@
 //! In: datagrams. Out: messages with the vendor classes or options of Lync's phones, the answers to them, and
 //! what was wrong with them. Content alone never makes a flow DHCP: a port must say so.
 
-use std::borrow::Cow;
-
-use crate::model::{At, Counter, DecodeAs, Direction, Loss, Message};
-use crate::session::{Decoder, Output, Probe};
+use crate::model::{At, Counter, DecodeAs, Direction, Message};
+use crate::session::datagrams::Datagrams;
+use crate::session::{Output, Probe};
 use crate::wire::dhcp::{self, Parsed};
 use crate::wire::sip::Likeness;
 
@@ -16,36 +15,22 @@ pub static PROBE: Probe = Probe {
     kinds: &[DecodeAs::Dhcp],
     begins: |_| Likeness::No,
     keeps: false,
-    decoder: |_, _| Box::new(Datagrams),
+    decoder: |_, _| Box::new(Datagrams(tell)),
 };
 
-struct Datagrams;
-
-impl Decoder for Datagrams {
-    fn data(&mut self, at: At, direction: Direction, bytes: Cow<'_, [u8]>, out: &mut Output<'_>) {
-        let Ok(Parsed { message, defects }) = dhcp::parse(&bytes) else { return out.stats.count(Counter::DhcpOther) };
-        // An answer that lacks what a phone asked for bears on its sign-in, too.
-        let asked = out.phones.peek(&message.xid).is_some();
-        if !(asked || message.is_about_lync()) {
-            return out.stats.count(Counter::DhcpOther);
-        }
-        if message.is_request {
-            out.phones.insert(message.xid, ());
-        }
-        out.keep = true;
-        out.tell((at, at), direction, Message::Dhcp(Box::new(message)));
-        for defect in defects {
-            out.defect(at, direction, defect);
-        }
+fn tell(at: At, direction: Direction, bytes: &[u8], out: &mut Output<'_>) {
+    let Ok(Parsed { message, defects }) = dhcp::parse(bytes) else { return out.stats.count(Counter::DhcpOther) };
+    // An answer that lacks what a phone asked for bears on its sign-in, too.
+    let asked = out.phones.peek(&message.xid).is_some();
+    if !(asked || message.is_about_lync()) {
+        return out.stats.count(Counter::DhcpOther);
     }
-
-    fn gap(&mut self, _: At, _: Direction, _: Loss, _: &mut Output<'_>) {}
-
-    fn finish(&mut self, _: At, _: Direction, _: &mut Output<'_>) {}
-
-    fn held(&self) -> usize {
-        0
+    if message.is_request {
+        out.phones.insert(message.xid, ());
     }
-
-    fn relieve(&mut self, _: At, _: &mut Output<'_>) {}
+    out.keep = true;
+    out.tell((at, at), direction, Message::Dhcp(Box::new(message)));
+    for defect in defects {
+        out.defect(at, direction, defect);
+    }
 }

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use crate::model::sip::Carrier;
 use crate::model::{At, Both, DecodeAs, Defect, Direction, Loss};
+use crate::session::datagrams::Datagrams;
 use crate::session::{Decoder, Output, Probe};
 use crate::wire::dns;
 use crate::wire::sip::Likeness;
@@ -18,7 +19,9 @@ pub static PROBE: Probe = Probe {
     begins: |_| Likeness::No,
     keeps: true,
     decoder: |carrier, _| match carrier {
-        Carrier::Udp => Box::new(Datagrams),
+        Carrier::Udp => Box::new(Datagrams(|at, direction, bytes: &[u8], out: &mut Output<'_>| {
+            tell((at, at), direction, bytes, out);
+        })),
         Carrier::Tcp | Carrier::Tls => Box::new(Stream::default()),
     },
 };
@@ -33,25 +36,6 @@ fn tell(span: (At, At), direction: Direction, bytes: &[u8], out: &mut Output<'_>
         }
         Err(defect) => out.defect(span.1, direction, defect),
     }
-}
-
-/// One message a datagram.
-struct Datagrams;
-
-impl Decoder for Datagrams {
-    fn data(&mut self, at: At, direction: Direction, bytes: Cow<'_, [u8]>, out: &mut Output<'_>) {
-        tell((at, at), direction, &bytes, out);
-    }
-
-    fn gap(&mut self, _: At, _: Direction, _: Loss, _: &mut Output<'_>) {}
-
-    fn finish(&mut self, _: At, _: Direction, _: &mut Output<'_>) {}
-
-    fn held(&self) -> usize {
-        0
-    }
-
-    fn relieve(&mut self, _: At, _: &mut Output<'_>) {}
 }
 
 /// Messages with their lengths, at most 65,537 bytes held a direction.

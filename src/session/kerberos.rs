@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use crate::model::sip::Carrier;
 use crate::model::{At, Both, DecodeAs, Defect, Direction, Loss, LossCause, Message};
+use crate::session::datagrams::Datagrams;
 use crate::session::{Decoder, Output, Probe};
 use crate::wire::kerberos::{self, Parsed};
 use crate::wire::sip::Likeness;
@@ -19,7 +20,7 @@ pub static PROBE: Probe = Probe {
     begins: |_| Likeness::No,
     keeps: true,
     decoder: |carrier, _| match carrier {
-        Carrier::Udp => Box::new(Datagrams::default()),
+        Carrier::Udp => Box::new(datagrams()),
         Carrier::Tcp | Carrier::Tls => Box::new(Stream::default()),
     },
 };
@@ -37,31 +38,16 @@ fn tell(span: (At, At), direction: Direction, bytes: &[u8], out: &mut Output<'_>
     Ok(())
 }
 
-/// One message a datagram.
-#[derive(Default)]
-struct Datagrams {
-    /// That something is no Kerberos was told: once is enough.
-    told: bool,
-}
-
-impl Decoder for Datagrams {
-    fn data(&mut self, at: At, direction: Direction, bytes: Cow<'_, [u8]>, out: &mut Output<'_>) {
-        if let Err(defect) = tell((at, at), direction, &bytes, out)
-            && !std::mem::replace(&mut self.told, true)
+/// One message a datagram. That something is no Kerberos is told once.
+fn datagrams() -> impl Decoder {
+    let mut told = false;
+    Datagrams(move |at, direction, bytes: &[u8], out: &mut Output<'_>| {
+        if let Err(defect) = tell((at, at), direction, bytes, out)
+            && !std::mem::replace(&mut told, true)
         {
             out.defect(at, direction, Defect { skipped: bytes.len() as u64, ..defect });
         }
-    }
-
-    fn gap(&mut self, _: At, _: Direction, _: Loss, _: &mut Output<'_>) {}
-
-    fn finish(&mut self, _: At, _: Direction, _: &mut Output<'_>) {}
-
-    fn held(&self) -> usize {
-        0
-    }
-
-    fn relieve(&mut self, _: At, _: &mut Output<'_>) {}
+    })
 }
 
 /// Messages with their lengths.

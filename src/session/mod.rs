@@ -6,6 +6,7 @@
 //! the secrets with which sessions are resumed, which are kept by address pair.
 
 pub mod content;
+pub mod datagrams;
 pub mod dhcp;
 pub mod dns;
 pub mod held;
@@ -159,14 +160,45 @@ struct Session {
 pub struct Sessions {
     places: Vec<Option<Box<Session>>>,
     ports: Ports,
+    shared: Shared,
+    held: usize,
+    /// Slots of flows that wait for keys, each with its flow.
+    awaiting: Vec<(usize, FlowKey)>,
+}
+
+/// What the decoders of all flows have in common.
+struct Shared {
     limits: Limits,
     resumptions: Resumptions,
     phones: Recent<u32, ()>,
     followed: Option<FlowKey>,
     measured: bool,
-    held: usize,
-    /// Slots of flows that wait for keys, each with its flow.
-    awaiting: Vec<(usize, FlowKey)>,
+}
+
+impl Shared {
+    /// What the decoder of a flow works with, and writes to.
+    fn output<'a>(
+        &'a mut self,
+        flow: FlowKey,
+        keep: bool,
+        keys: &'a KeyStore,
+        stats: &'a mut Stats,
+        observations: &'a mut Vec<Observation>,
+    ) -> Output<'a> {
+        Output {
+            flow,
+            keys,
+            resumptions: &mut self.resumptions,
+            phones: &mut self.phones,
+            limits: &self.limits,
+            stats,
+            observations,
+            keep,
+            ignore: false,
+            followed: self.followed == Some(flow),
+            measured: self.measured,
+        }
+    }
 }
 
 /// Most flows that hear of time and of new keys; the records of others wait until their flow goes on or ends.
@@ -177,22 +209,13 @@ impl Sessions {
     pub fn new(ports: Ports, limits: Limits, followed: Option<FlowKey>) -> Self {
         let resumptions = Resumptions::new(limits.remembered);
         let phones = Recent::new(limits.remembered);
-        Self {
-            places: Vec::new(),
-            ports,
-            limits,
-            resumptions,
-            phones,
-            followed,
-            measured: false,
-            held: 0,
-            awaiting: Vec::new(),
-        }
+        let shared = Shared { limits, resumptions, phones, followed, measured: false };
+        Self { places: Vec::new(), ports, shared, held: 0, awaiting: Vec::new() }
     }
 
     /// From now on the sizes of records that stay closed are told.
     pub const fn measure(&mut self) {
-        self.measured = true;
+        self.shared.measured = true;
     }
 
     /// Takes an event of a flow.
@@ -204,19 +227,7 @@ impl Sessions {
         }
         let Some(place) = self.places.get_mut(index) else { return };
         let before = out.len();
-        let mut output = Output {
-            flow,
-            keys,
-            resumptions: &mut self.resumptions,
-            phones: &mut self.phones,
-            limits: &self.limits,
-            stats,
-            observations: out,
-            keep: wanted,
-            ignore: false,
-            followed: self.followed == Some(flow),
-            measured: self.measured,
-        };
+        let mut output = self.shared.output(flow, wanted, keys, stats, out);
         if matches!(change, Change::Forget) {
             let Some(mut session) = place.take() else { return };
             self.held = self.held.saturating_sub(session.held);
@@ -230,13 +241,11 @@ impl Sessions {
         let session = place.get_or_insert_with(|| Box::new(Session::new(&flow, &self.ports)));
         output.keep |= session.kept;
         session.change(at, change, &mut output);
-        let held = session.content.held();
-        self.held = (self.held + held).saturating_sub(session.held);
-        session.held = held;
-        if self.held > self.limits.pending_bytes && held > 0 {
+        session.count_held(&mut self.held);
+        if self.held > output.limits.pending_bytes && session.held > 0 {
             output.stats.count(Counter::PendingBound);
             session.content.relieve(at, &mut output);
-            self.held -= held;
+            self.held -= session.held;
             session.held = 0;
         }
         let keep = output.keep;
@@ -253,26 +262,12 @@ impl Sessions {
         for (index, flow) in awaiting {
             let Some(Some(session)) = self.places.get_mut(index) else { continue };
             let before = out.len();
-            let mut output = Output {
-                flow,
-                keys,
-                resumptions: &mut self.resumptions,
-                phones: &mut self.phones,
-                limits: &self.limits,
-                stats,
-                observations: out,
-                keep: session.kept,
-                ignore: false,
-                followed: self.followed == Some(flow),
-                measured: self.measured,
-            };
             if session.flow != flow {
                 continue; // the slot is another flow's by now
             }
+            let mut output = self.shared.output(flow, session.kept, keys, stats, out);
             session.content.advance(now, false, &mut output);
-            let held = session.content.held();
-            self.held = (self.held + held).saturating_sub(session.held);
-            session.held = held;
+            session.count_held(&mut self.held);
             let keep = output.keep;
             session.settle(keep, before, out);
             session.awaiting = session.content.awaits_keys();
@@ -295,6 +290,13 @@ impl Session {
             held: 0,
             awaiting: false,
         }
+    }
+
+    /// Brings the sum of what all sessions hold up to date.
+    fn count_held(&mut self, total: &mut usize) {
+        let held = self.content.held();
+        *total = (*total + held).saturating_sub(self.held);
+        self.held = held;
     }
 
     fn change(&mut self, at: At, change: Change<'_>, out: &mut Output<'_>) {
