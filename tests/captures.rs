@@ -7,8 +7,9 @@
 
 mod common;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::net::IpAddr;
 use std::path::Path;
 
 use common::{Capture, Keys, Scratch, Told, captures, folder, run_in, tally, tell_files};
@@ -16,6 +17,8 @@ use lynccap::model::Message;
 use lynccap::model::http::HttpStart;
 use lynccap::model::tls::NotOpened;
 use lynccap::story::Row;
+use lynccap::story::fields::{FIELDS, FieldKind, Value};
+use lynccap::story::steps::STEPS;
 use serde_json::Value as Json;
 use sha2::{Digest as _, Sha256};
 
@@ -264,6 +267,29 @@ fn bodies_that_are_left_unread_change_no_row() {
 fn differences_are_told_line_by_line() {
     assert_eq!(difference("a\nb\nc\n", "a\nx\nc\nd\n"), "   2 -b\n   2 +x\n   4 +d\n");
     assert_eq!(difference("a\n", "a\n"), "");
+}
+
+#[test]
+fn values_are_of_the_kind_that_their_field_says() {
+    let mut seen = BTreeSet::new();
+    for capture in captures() {
+        for row in &tell(&capture).rows {
+            for field in FIELDS {
+                let Some(value) = (field.value)(row) else { continue };
+                let fits = match (field.kind, &value) {
+                    (FieldKind::Number, Value::Int(_) | Value::Seconds(_)) | (FieldKind::Truth, Value::Bool(_)) => true,
+                    (FieldKind::Address, Value::Text(text)) => text.parse::<IpAddr>().is_ok(),
+                    (FieldKind::Step, Value::Text(text)) => STEPS.iter().any(|(_, id, _)| *id == *text),
+                    (FieldKind::Direction, Value::Text(text)) => matches!(&**text, "out" | "in"),
+                    (FieldKind::Text, value) => !matches!(value, Value::Int(_) | Value::Seconds(_) | Value::Bool(_)),
+                    _ => false,
+                };
+                assert!(fits, "{}: {} is {value:?}", capture.file, field.name);
+                seen.insert(field.name);
+            }
+        }
+    }
+    assert!(seen.len() > 45, "only {} fields were seen", seen.len());
 }
 
 #[test]

@@ -38,18 +38,46 @@ pub enum Value<'a> {
     Seen(&'a AlsoSeen),
 }
 
+/// Of what kind the values of a field are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldKind {
+    /// Text, or anything else that text is searched in.
+    Text,
+    /// A whole number, or seconds.
+    Number,
+    /// True or false.
+    Truth,
+    /// An IP address.
+    Address,
+    /// The id of a step.
+    Step,
+    /// `out` or `in`.
+    Direction,
+}
+
 /// A field.
 pub struct Field {
     /// Its name.
     pub name: &'static str,
+    /// Of what kind its values are.
+    pub kind: FieldKind,
     /// What it means.
     pub about: &'static str,
     /// Its value in a row; `None` where it does not apply.
-    pub value: for<'a> fn(&'a Row) -> Option<Value<'a>>,
+    pub value: Getter,
 }
 
-const fn field(name: &'static str, about: &'static str, value: for<'a> fn(&'a Row) -> Option<Value<'a>>) -> Field {
-    Field { name, about, value }
+/// Takes a value out of a row.
+pub type Getter = for<'a> fn(&'a Row) -> Option<Value<'a>>;
+
+const fn field(name: &'static str, about: &'static str, value: Getter) -> Field {
+    Field { name, kind: FieldKind::Text, about, value }
+}
+
+impl Field {
+    const fn of(self, kind: FieldKind) -> Self {
+        Self { kind, ..self }
+    }
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "getters return an option")]
@@ -117,10 +145,11 @@ fn header(row: &Row, name: HeaderName, part: for<'b> fn(&'b str) -> &'b str) -> 
 
 /// All fields, in the order in which they are written.
 pub static FIELDS: &[Field] = &[
-    field("row", "position in the timeline, from 1", |row| int(row.number)),
+    field("row", "position in the timeline, from 1", |row| int(row.number)).of(FieldKind::Number),
     field("kind", "dns, tcp, icmp, tls, sip, http, kerberos, dhcp, log, loss, defect", |row| text(row.kind())),
     field("time", "capture time, RFC 3339, UTC", |row| Some(Value::Time(row.at.time))),
-    field("elapsed", "seconds since the first packet", |row| Some(Value::Seconds(row.elapsed.as_secs_f64()))),
+    field("elapsed", "seconds since the first packet", |row| Some(Value::Seconds(row.elapsed.as_secs_f64())))
+        .of(FieldKind::Number),
     field("source", "capture, log, or both", |row| {
         text(match (row.at.input.is_log(), row.copy) {
             (true, _) => "log",
@@ -128,18 +157,23 @@ pub static FIELDS: &[Field] = &[
             (false, None) => "capture",
         })
     }),
-    field("frame", "packet that completed it, as Wireshark counts", |row| int(row.at.frame_no()?)),
-    field("first_frame", "packet in which it began", |row| int(row.began.frame_no()?)),
+    field("frame", "packet that completed it, as Wireshark counts", |row| int(row.at.frame_no()?))
+        .of(FieldKind::Number),
+    field("first_frame", "packet in which it began", |row| int(row.began.frame_no()?)).of(FieldKind::Number),
     field("log_line", "line of the trace log with which it begins", |row| {
         int(row.began.line_no().or(row.copy.map(|copy| copy.line))?)
-    }),
+    })
+    .of(FieldKind::Number),
     field("input", "file or interface, where there are several", |row| text(row.input.as_deref()?)),
-    field("src_ip", "sender's address", |row| text(address(row, ends(row)?.0)?.ip().to_string())),
-    field("src_port", "sender's port", |row| int(address(row, ends(row)?.0)?.port())),
-    field("dst_ip", "receiver's address", |row| text(address(row, ends(row)?.1)?.ip().to_string())),
-    field("dst_port", "receiver's port", |row| int(address(row, ends(row)?.1)?.port())),
-    field("direction", "out leaves the client, in reaches it", |row| row.flow.and_then(|_| text(row.direction.name()))),
-    field("flow", "which TCP or UDP conversation", |row| int(row.flow?.number)),
+    field("src_ip", "sender's address", |row| text(address(row, ends(row)?.0)?.ip().to_string()))
+        .of(FieldKind::Address),
+    field("src_port", "sender's port", |row| int(address(row, ends(row)?.0)?.port())).of(FieldKind::Number),
+    field("dst_ip", "receiver's address", |row| text(address(row, ends(row)?.1)?.ip().to_string()))
+        .of(FieldKind::Address),
+    field("dst_port", "receiver's port", |row| int(address(row, ends(row)?.1)?.port())).of(FieldKind::Number),
+    field("direction", "out leaves the client, in reaches it", |row| row.flow.and_then(|_| text(row.direction.name())))
+        .of(FieldKind::Direction),
+    field("flow", "which TCP or UDP conversation", |row| int(row.flow?.number)).of(FieldKind::Number),
     field("also_seen", "where another capture has the same message before: row, input, delta_s, changed", |row| {
         Some(Value::Seen(row.also_seen.as_deref()?))
     }),
@@ -148,13 +182,14 @@ pub static FIELDS: &[Field] = &[
         let says = narrate::narrate(row);
         (!says.is_empty()).then_some(Value::Text(says.into()))
     }),
-    field("login", "which sign-in attempt", |row| int(row.login?)),
-    field("step", "which step of it", |row| text(row.step?)),
+    field("login", "which sign-in attempt", |row| int(row.login?)).of(FieldKind::Number),
+    field("step", "which step of it", |row| text(row.step?)).of(FieldKind::Step),
     field("findings", "findings that cite this row", |row| {
         (!row.findings.is_empty()).then(|| Value::Texts(row.findings.clone()))
     }),
-    field("dns_id", "transaction id", |row| int(dns(row)?.id)),
-    field("dns_response", "whether it is a response", |row| Some(Value::Bool(dns(row)?.is_response()))),
+    field("dns_id", "transaction id", |row| int(dns(row)?.id)).of(FieldKind::Number),
+    field("dns_response", "whether it is a response", |row| Some(Value::Bool(dns(row)?.is_response())))
+        .of(FieldKind::Truth),
     field("dns_name", "name asked for", |row| text(dns(row)?.questions.first()?.name.as_str())),
     field("dns_type", "type asked for", |row| text(dns(row)?.questions.first()?.rtype.to_string())),
     field("dns_rcode", "response code", |row| {
@@ -168,18 +203,22 @@ pub static FIELDS: &[Field] = &[
     field("dns_rtt", "seconds since the query", |row| {
         dns(row)?;
         Some(Value::Seconds(row.rtt?.as_secs_f64()))
-    }),
+    })
+    .of(FieldKind::Number),
     field("transport", "udp, tcp or tls", |row| text(carrier(row)?.name())),
     field("decrypted", "whether it was decrypted; not of trace logs, which have all in the clear", |row| {
         row.at.frame_no()?;
         Some(Value::Bool(carrier(row)? == Carrier::Tls))
-    }),
-    field("compressed", "whether it came out of SIP compression", |row| Some(Value::Bool(sip(row)?.compressed))),
+    })
+    .of(FieldKind::Truth),
+    field("compressed", "whether it came out of SIP compression", |row| Some(Value::Bool(sip(row)?.compressed)))
+        .of(FieldKind::Truth),
     field("complete", "whether all of it is there", |row| match &row.message {
         Message::Sip(message) => Some(Value::Bool(message.complete)),
         Message::Http(message) => Some(Value::Bool(message.complete)),
         _ => None,
-    }),
+    })
+    .of(FieldKind::Truth),
     field("method", "method; of a response, that of its request", |row| match &row.message {
         Message::Sip(message) => text(message.method()?),
         Message::Http(message) => match &message.start {
@@ -200,7 +239,8 @@ pub static FIELDS: &[Field] = &[
             HttpStart::Request { .. } => None,
         },
         _ => None,
-    }),
+    })
+    .of(FieldKind::Number),
     field("reason", "reason phrase", |row| match &row.message {
         Message::Sip(message) => match message.start {
             StartLine::Response { reason, .. } => text(message.text(reason)),
@@ -225,11 +265,13 @@ pub static FIELDS: &[Field] = &[
         Message::Sip(message) => int(message.body().len() as u64),
         Message::Http(message) => int(message.body_bytes),
         _ => None,
-    }),
+    })
+    .of(FieldKind::Number),
     field("response_time", "seconds since the request", |row| {
         carrier(row).map(drop).or_else(|| kerberos(row).map(drop))?;
         Some(Value::Seconds(row.rtt?.as_secs_f64()))
-    }),
+    })
+    .of(FieldKind::Number),
     field(
         "tls_event",
         "client-hello, server-hello, certificate, established, resumed, renegotiated, alert, closed, not-opened",
@@ -299,7 +341,8 @@ pub static FIELDS: &[Field] = &[
     field("lost_bytes", "bytes that the capture does not have", |row| match &row.message {
         Message::Lost(loss) => int(loss.bytes),
         _ => None,
-    }),
+    })
+    .of(FieldKind::Number),
     field("log_event", "connected, closed, failed, dns, diagnostic, error", |row| text(log(row)?.kind.name())),
     field("log_level", "trace, info, warn, error", |row| text(log(row)?.level.name())),
     field("log_component", "component that wrote the record", |row| text(log(row)?.component.as_deref()?)),
