@@ -1,8 +1,8 @@
 //! # backend-unavailable
 
-use crate::findings::{Check, Finding, Rule};
+use crate::findings::{Check, Finding, Rule, refused};
 use crate::story::login::Login;
-use crate::story::steps::{StepKind, StepOutcome};
+use crate::story::steps::StepKind;
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -25,12 +25,5 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
                 && exchange.status().is_some_and(|status| status >= 500)
         })
         .collect();
-    let last = failed.last()?;
-    let kind = last.kind?;
-    let mended = login
-        .of_step(kind)
-        .any(|exchange| exchange.outcome == StepOutcome::Ok && exchange.request.at.packet > last.request.at.packet);
-    let what = format!("{} ({}) is answered with {}", kind.title(), kind.id(), last.describe());
-    let evidence = failed.iter().map(|exchange| exchange.mark()).collect();
-    Some(if mended { Finding::note(login, rule, what, evidence) } else { Finding::error(login, rule, what, evidence) })
+    refused(rule, login, &failed, "")
 }

@@ -1,6 +1,6 @@
 //! # conferencing-failed
 
-use crate::findings::{Check, Finding, Rule};
+use crate::findings::{Check, Finding, Rule, refused};
 use crate::story::login::Login;
 use crate::story::login::exchange::Exchange;
 use crate::story::steps::{StepKind, StepOutcome};
@@ -25,13 +25,6 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
         .filter(of_focus)
         .filter(|exchange| exchange.outcome == StepOutcome::Failed && exchange.answer.is_some())
         .collect();
-    let last = failed.last()?;
-    let kind = last.kind?;
-    let mended = login
-        .of_step(kind)
-        .any(|exchange| exchange.outcome == StepOutcome::Ok && exchange.request.at.packet > last.request.at.packet);
-    let inside = if last.status().is_some_and(|status| status < 300) { ", with a failure inside" } else { "" };
-    let what = format!("{} ({}) is answered with {}{inside}", kind.title(), kind.id(), last.describe());
-    let evidence = failed.iter().map(|exchange| exchange.mark()).collect();
-    Some(if mended { Finding::note(login, rule, what, evidence) } else { Finding::error(login, rule, what, evidence) })
+    let inside = failed.last()?.status().is_some_and(|status| status < 300);
+    refused(rule, login, &failed, if inside { ", with a failure inside" } else { "" })
 }

@@ -61,8 +61,10 @@ mod wrong_side;
 
 use crate::model::At;
 use crate::story::Report;
+use crate::story::login::exchange::Exchange;
 use crate::story::login::{Login, LoginOutcome};
 use crate::story::row::Mark;
+use crate::story::steps::StepOutcome;
 
 pub use cited::Cited;
 
@@ -224,6 +226,18 @@ pub static RULES: &[&Rule] = &[
     &capture_one_sided::RULE,
     &capture_starts_late::RULE,
 ];
+
+/// What requests of a signed-in client show that were refused: an error, or a note where the step succeeded later.
+fn refused(rule: &'static Rule, login: &Login, failed: &[&Exchange], how: &str) -> Option<Finding> {
+    let last = failed.last()?;
+    let kind = last.kind?;
+    let mended = login
+        .of_step(kind)
+        .any(|exchange| exchange.outcome == StepOutcome::Ok && exchange.request.at.packet > last.request.at.packet);
+    let what = format!("{} ({}) is answered with {}{how}", kind.title(), kind.id(), last.describe());
+    let evidence = failed.iter().map(|exchange| exchange.mark()).collect();
+    Some(if mended { Finding::note(login, rule, what, evidence) } else { Finding::error(login, rule, what, evidence) })
+}
 
 /// What is wrong with a sign-in, the worst and earliest first. Of the errors about a failed attempt the first by
 /// the order of the rules, which is that of the layers, explains it.
