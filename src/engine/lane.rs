@@ -6,10 +6,30 @@ use crate::crypto::KeyStore;
 use crate::flow::fragments::Fragments;
 use crate::flow::table::FlowTable;
 use crate::flow::tcp::Events;
-use crate::model::{Counter, FlowKey, Limits, Observation, Packet, Ports, Stats, Timestamp};
+use crate::model::{Counter, FlowKey, Limits, Observation, Packet, Ports, Span, Stats, Timestamp};
 use crate::session::Sessions;
 use crate::wire::ip::{self, Body, Fragment, Unusable};
 use crate::wire::packet::{self, Frame};
+
+/// Capture time between two looks for flows that stayed silent.
+const SWEEP: Span = Span::from_secs(1);
+
+/// When flows that stayed silent are looked for.
+#[derive(Debug, Default)]
+pub struct Sweep {
+    last: Option<Timestamp>,
+}
+
+impl Sweep {
+    /// Whether it is time again; if so it counts as done.
+    pub fn is_due(&mut self, now: Timestamp) -> bool {
+        let due = self.last.is_none_or(|last| now.since(last) >= SWEEP);
+        if due {
+            self.last = Some(now);
+        }
+        due
+    }
+}
 
 /// Decoders and tables of the flows whose packets it is given.
 pub struct Lane {

@@ -21,7 +21,7 @@ use crate::story::row::LogCopy;
 use crate::story::{Damage, Report, Row, Story};
 use join::Seen;
 use join::seam::InLog;
-use lane::Lane;
+use lane::{Lane, Sweep};
 use sieve::{Sieve, Verdict};
 
 /// How the engine works.
@@ -41,9 +41,6 @@ pub struct Options {
     pub without_sieve: bool,
 }
 
-/// Capture time between two looks for flows that stayed silent.
-const SWEEP: crate::model::Span = crate::model::Span::from_secs(1);
-
 /// Everything from packets to rows.
 pub struct Engine {
     sieve: Sieve,
@@ -53,7 +50,7 @@ pub struct Engine {
     cited: Cited,
     observations: Vec<Observation>,
     stats: Stats,
-    swept: Option<Timestamp>,
+    sweep: Sweep,
     without_sieve: bool,
     followed: Option<FlowKey>,
 }
@@ -70,7 +67,7 @@ impl Engine {
             keys,
             observations: Vec::new(),
             stats: Stats::default(),
-            swept: None,
+            sweep: Sweep::default(),
             without_sieve,
             followed,
         }
@@ -219,9 +216,7 @@ impl Engine {
     }
 
     fn sweep(&mut self, now: Timestamp) {
-        let due = self.swept.is_none_or(|swept| now.since(swept) >= SWEEP);
-        if due {
-            self.swept = Some(now);
+        if self.sweep.is_due(now) {
             self.lane.advance(now, &mut self.observations);
             self.tell();
             self.story.advance(now);

@@ -10,15 +10,13 @@ use std::net::SocketAddr;
 
 use crate::engine::Options;
 use crate::engine::join::align::Room;
-use crate::engine::lane::Lane;
+use crate::engine::lane::{Lane, Sweep};
 use crate::engine::sieve::{Sieve, Verdict};
 use crate::model::sip::{HeaderName, SipMessage};
-use crate::model::{At, Both, Direction, FlowKey, Message, Observation, Packet, Span, Timestamp};
+use crate::model::{At, Both, Direction, FlowKey, Message, Observation, Packet};
 
 /// Most messages and records that are surveyed, of all inputs together: about 100 MB.
 const MOST_SURVEYED: usize = 1 << 20;
-/// Capture time between two looks for flows that stayed silent.
-const SWEEP: Span = Span::from_secs(1);
 
 /// A message that can be read in a capture.
 #[derive(Clone, Copy, Debug)]
@@ -84,7 +82,7 @@ pub struct Survey {
     lane: Lane,
     options: Options,
     observations: Vec<Observation>,
-    swept: Option<Timestamp>,
+    sweep: Sweep,
     room: usize,
     /// Connections of captures.
     pub captured: Vec<Captured>,
@@ -104,7 +102,7 @@ impl Survey {
             lane,
             options,
             observations: Vec::new(),
-            swept: None,
+            sweep: Sweep::default(),
             room: MOST_SURVEYED,
             captured: Vec::new(),
             by_flow: HashMap::default(),
@@ -115,8 +113,7 @@ impl Survey {
     /// Takes the next packet of the captures.
     pub fn push(&mut self, packet: &Packet<'_>) {
         let now = packet.at.time;
-        if self.swept.is_none_or(|swept| now.since(swept) >= SWEEP) {
-            self.swept = Some(now);
+        if self.sweep.is_due(now) {
             self.lane.advance(now, &mut self.observations);
         }
         let verdict = self.sieve.judge(packet, &self.options.keys);
