@@ -59,13 +59,15 @@ pub fn analyze(options: &Analyze) -> Result<Outcome, Failure> {
     let mut written = 0_u64;
     let mut told = ToldLogins::default();
     loop {
+        let row = run.next_row();
+        // Also those that are over with the last row.
         while let Some((login, found)) = run.next_login() {
             for writing in &mut exports {
                 writing.export.login(&login, &found).map_err(|error| writing.failed(error))?;
             }
             told.push(login, found);
         }
-        let Some(row) = run.next_row() else { break };
+        let Some(row) = row else { break };
         let passes = filter.as_ref().is_none_or(|filter| filter.passes(&row)) || is_of_dialogs(&row, &dialogs);
         if !passes || options.errors && !failures::is_failure(&row) {
             continue;
@@ -86,12 +88,6 @@ pub fn analyze(options: &Analyze) -> Result<Outcome, Failure> {
             }
             screen = None;
         }
-    }
-    while let Some((login, found)) = run.next_login() {
-        for writing in &mut exports {
-            writing.export.login(&login, &found).map_err(|error| writing.failed(error))?;
-        }
-        told.push(login, found);
     }
     let (report, findings) = run.report();
     told.worst = told.worst.max(findings.iter().map(|finding| finding.severity).max());

@@ -10,19 +10,40 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Packets between two looks at the clock.
 const STRIDE: u64 = 8192;
 
+/// A bar or a status line on the terminal, where there is one.
+#[derive(Default)]
+pub struct Line(pub Option<ProgressBar>);
+
+impl Line {
+    /// Writes to the terminal without disturbing the line.
+    pub fn suspend<T>(&self, write: impl FnOnce() -> T) -> T {
+        match &self.0 {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }
+    }
+
+    /// Takes the line away.
+    pub fn finish(&self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 /// The bar, once there is one.
 pub struct Progress {
     began: Option<Instant>,
     total: Option<u64>,
     calls: u64,
-    bar: Option<ProgressBar>,
+    bar: Line,
 }
 
 impl Progress {
     /// No bar yet; none ever where `wanted` is false or standard error is no terminal.
     pub fn new(wanted: bool, total: Option<u64>) -> Self {
         let began = (wanted && std::io::stderr().is_terminal()).then(now);
-        Self { began, total, calls: 0, bar: None }
+        Self { began, total, calls: 0, bar: Line::default() }
     }
 
     /// Notes how many bytes were read.
@@ -32,27 +53,22 @@ impl Progress {
         if !self.calls.is_multiple_of(STRIDE) {
             return;
         }
-        if self.bar.is_none() && began.elapsed() >= PATIENCE {
-            self.bar = Some(bar(self.total));
+        if self.bar.0.is_none() && began.elapsed() >= PATIENCE {
+            self.bar = Line(Some(bar(self.total)));
         }
-        if let Some(bar) = &self.bar {
+        if let Some(bar) = &self.bar.0 {
             bar.set_position(read());
         }
     }
 
     /// Writes to the terminal without disturbing the bar.
     pub fn suspend<T>(&self, write: impl FnOnce() -> T) -> T {
-        match &self.bar {
-            Some(bar) => bar.suspend(write),
-            None => write(),
-        }
+        self.bar.suspend(write)
     }
 
     /// Takes the bar away.
     pub fn finish(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
+        self.bar.finish();
     }
 }
 

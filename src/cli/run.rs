@@ -55,7 +55,7 @@ impl Run {
         let names: Vec<String> = sources.iter().map(ToString::to_string).collect();
         let total = sources.iter().map(Source::size).sum::<Option<u64>>();
         let read = Arc::default();
-        let Sorted { captures, logs } = sort(sources, &offsets(reading)?, &read)?;
+        let Sorted { captures, mut logs } = sort(sources, &offsets(reading)?, &read)?;
         let mut keys = key_files::load(reading)?;
         let capture_sources: Vec<Source> = captures.iter().map(|begun| begun.source.clone()).collect();
         for lines in secrets_in(&capture_sources)? {
@@ -75,7 +75,6 @@ impl Run {
         let limits = Limits::within(reading.max_memory);
         let (watch, keys_at_hand) = (reading.watch.clone(), Arc::new(keys.clone()));
         let options = Options { ports, limits, watch, keys: keys_at_hand, followed, without_sieve: false };
-        let mut logs = logs;
         let joined = join_inputs(reading, &capture_sources, &options)?;
         let clocks = joined.iter().flat_map(|joined| &joined.clocks).filter_map(|clock| told(clock, &names)).collect();
         for log in &mut logs {

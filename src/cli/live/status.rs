@@ -4,6 +4,7 @@ use std::io::IsTerminal as _;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::cli::progress::Line;
 use crate::model::{Span, Timestamp};
 
 /// How often the rate is counted anew.
@@ -11,7 +12,7 @@ const PERIOD: Span = Span::from_secs(1);
 
 /// The line, where standard error is a terminal.
 pub struct Status {
-    bar: Option<ProgressBar>,
+    bar: Line,
     since: Timestamp,
     packets: u64,
 }
@@ -23,12 +24,12 @@ impl Status {
             let style = ProgressStyle::with_template("{spinner} {msg}");
             ProgressBar::new_spinner().with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
         });
-        Self { bar, since: now, packets: 0 }
+        Self { bar: Line(bar), since: now, packets: 0 }
     }
 
     /// Says how things are: packets, drops and open sign-ins so far.
     pub fn update(&mut self, now: Timestamp, packets: u64, drops: u64, open: usize) {
-        let Some(bar) = &self.bar else { return };
+        let Some(bar) = &self.bar.0 else { return };
         let passed = now.since(self.since);
         if passed < PERIOD && passed >= Span::from_secs(0) {
             bar.tick();
@@ -43,16 +44,11 @@ impl Status {
 
     /// Writes to the terminal without disturbing the line.
     pub fn suspend<T>(&self, write: impl FnOnce() -> T) -> T {
-        match &self.bar {
-            Some(bar) => bar.suspend(write),
-            None => write(),
-        }
+        self.bar.suspend(write)
     }
 
     /// Takes the line away.
     pub fn finish(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
+        self.bar.finish();
     }
 }
