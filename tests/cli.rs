@@ -8,7 +8,7 @@ use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use common::{Conversation, capture, packet, request};
+use common::{Conversation, capture, packet, program, request};
 use serde_json::Value as Json;
 
 const LOGIN: &str = "b-login-tcp.pcapng";
@@ -54,18 +54,6 @@ fn keys_of(name: &str) -> String {
 
 fn bytes(file: &str) -> Vec<u8> {
     capture(file).bytes()
-}
-
-fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_lynccap"));
-    command
-        .env_remove("NO_COLOR")
-        .env_remove("CLICOLOR_FORCE")
-        .env_remove("CLICOLOR")
-        .env_remove("COLUMNS")
-        .env("TZ", "UTC");
-    command.stdin(Stdio::null());
-    command
 }
 
 fn run(arguments: &[&str]) -> Output {

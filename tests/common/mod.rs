@@ -123,8 +123,8 @@ impl Keys {
     }
 }
 
-/// Runs the program in a folder, away from the user's settings.
-pub fn run_in(folder: &Path, arguments: &[&str]) -> Output {
+/// The program, away from the user's settings.
+pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lynccap"));
     command
         .env_remove("NO_COLOR")
@@ -132,7 +132,13 @@ pub fn run_in(folder: &Path, arguments: &[&str]) -> Output {
         .env_remove("CLICOLOR")
         .env_remove("COLUMNS")
         .env("TZ", "UTC");
-    command.args(arguments).current_dir(folder).stdin(Stdio::null()).output().unwrap()
+    command.stdin(Stdio::null());
+    command
+}
+
+/// Runs the program in a folder.
+pub fn run_in(folder: &Path, arguments: &[&str]) -> Output {
+    program().args(arguments).current_dir(folder).output().unwrap()
 }
 
 /// A folder that goes when the test ends.
