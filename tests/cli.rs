@@ -693,6 +693,16 @@ fn times_are_shown_as_asked() {
     assert!(stdout(&exported.unwrap()).contains("2026-11-23T07:45:04.115837"), "exports carry UTC");
 }
 
+#[test]
+fn keys_that_open_nothing_are_told() {
+    let (keys, plain) = (keys_of("c-login-tls-keylog"), path("b-login-tcp.pcapng"));
+    let told = |arguments: &[&str]| String::from_utf8(run(arguments).stderr).unwrap();
+    let nothing = told(&["analyze", &plain, "-k", &keys, "-q"]);
+    assert!(nothing.contains("c-login-tls-keylog.keys: nothing in the capture is read with it"), "{nothing}");
+    assert_eq!(told(&["analyze", &plain, "-q"]), "");
+    assert_eq!(told(&["analyze", &path("c-login-tls-keylog.pcapng"), "-k", &keys, "-q"]), "");
+}
+
 /// Whether a row is one that an expression picks.
 type Picks = fn(&Json) -> bool;
 

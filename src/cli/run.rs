@@ -233,6 +233,12 @@ impl Run {
         if unknown > 0 {
             output::complain(&format!("{unknown} packets are of a link type that is not decoded"));
         }
+        // A finding cites packets; where nothing could have been opened there are none to cite.
+        if !report.tls_sessions.iter().any(|(_, session)| session.has_data()) {
+            for name in &report.unused_keys {
+                output::complain(&format!("{name}: nothing in the capture is read with it"));
+            }
+        }
         let findings = findings::check_capture(&report);
         (report, findings)
     }

@@ -29,8 +29,7 @@ fn check(rule: &'static Rule, report: &Report) -> Vec<Finding> {
     let is_known = |session: &TlsSession| matches!(session.not_opened, Some(NotOpened::SecretMissing(_)));
     let known = report.tls_sessions.iter().any(|(_, session)| is_known(session));
     // Nothing can open a session that never carried anything.
-    let with_data =
-        report.tls_sessions.iter().filter(|(_, session)| session.data.iter().any(|&(records, _)| records > 0));
+    let with_data = report.tls_sessions.iter().filter(|(_, session)| session.has_data());
     let evidence: Vec<_> = with_data.filter_map(|(_, session)| session.began).take(16).collect();
     if found.is_empty() && !known && !evidence.is_empty() {
         for name in &report.unused_keys {

@@ -30,7 +30,7 @@ fn check(rule: &'static Rule, report: &Report) -> Vec<Finding> {
 
 /// Carried data that nobody can read, where SIP is expected or a key would help.
 fn is_closed(flow: &RowFlow, session: &TlsSession) -> bool {
-    let data = session.data.iter().any(|&(records, _)| records > 0);
+    let data = session.has_data();
     let fits_badly = matches!(session.not_opened, Some(NotOpened::OtherCertificate | NotOpened::WrongKey(_)));
     let sip = flow.key.server.port() == Ports::SIPS || flow.key.server.port() == 443;
     session.opened.is_none() && session.not_opened.is_some() && data && sip && !fits_badly

@@ -382,6 +382,13 @@ pub struct TlsSession {
     pub unreadable_records: u64,
 }
 
+impl TlsSession {
+    /// Whether anything was said in it.
+    pub fn has_data(&self) -> bool {
+        self.data.iter().any(|&(records, _)| records > 0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
