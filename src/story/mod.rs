@@ -52,7 +52,6 @@ pub struct Story {
     flows: Recent<FlowKey, FlowReport>,
     flow_count: u32,
     row_count: u64,
-    told: Vec<FlowReport>,
     sightings: Sightings,
     queue: Queue,
     first: Option<At>,
@@ -88,7 +87,6 @@ impl Story {
             flows: Recent::new(limits.remembered),
             flow_count: 0,
             row_count: 0,
-            told: Vec::new(),
             sightings: Sightings::new(limits.remembered),
             queue: Queue::new(&limits),
             first: None,
@@ -238,9 +236,7 @@ impl Story {
             let origin = looked_up.flatten();
             let report = FlowReport::new(self.flow_count, key, row.began, origin);
             let before = self.flows.forgotten();
-            if let Some(evicted) = self.flows.insert(key, report) {
-                self.told.push(evicted);
-            }
+            self.flows.insert(key, report);
             self.forgotten += self.flows.forgotten() - before;
         }
         let Some(report) = self.flows.get_mut(&key) else { return RowFlow { number: 0, key } };
@@ -377,8 +373,7 @@ impl Story {
         let forgotten = self.forgotten + self.names.forgotten() + self.transactions.forgotten() + self.logins.dropped();
         let forgotten = forgotten + self.authentication.forgotten() + self.sightings.forgotten();
         stats.add(Counter::Forgotten, forgotten);
-        let mut flows: Vec<_> = std::mem::take(&mut self.told);
-        flows.extend(self.flows.drain().map(|(_, report)| report));
+        let mut flows: Vec<_> = self.flows.drain().map(|(_, report)| report).collect();
         flows.sort_by_key(|report| report.number);
         Report {
             inputs: self.inputs.iter().map(ToString::to_string).collect(),
