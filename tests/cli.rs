@@ -700,6 +700,9 @@ fn keys_that_open_nothing_are_told() {
     let nothing = told(&["analyze", &plain, "-k", &keys, "-q"]);
     assert!(nothing.contains("c-login-tls-keylog.keys: nothing in the capture is read with it"), "{nothing}");
     assert_eq!(told(&["analyze", &plain, "-q"]), "");
+    // Secrets in the capture were not given by anybody.
+    let with_secrets = common::folder().join("scenarios/tls-untrusted-certificate.pcapng");
+    assert_eq!(told(&["analyze", with_secrets.to_str().unwrap(), "-q"]), "");
     assert_eq!(told(&["analyze", &path("c-login-tls-keylog.pcapng"), "-k", &keys, "-q"]), "");
 }
 

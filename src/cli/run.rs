@@ -28,6 +28,8 @@ pub struct Run {
     progress: Progress,
     ended: bool,
     keys: KeyStore,
+    /// Key files that were given, unlike the secrets in a capture.
+    key_files: Vec<String>,
     piped: bool,
     read: Arc<AtomicU64>,
     packets: Option<PacketNo>,
@@ -57,6 +59,7 @@ impl Run {
         let read = Arc::default();
         let Sorted { captures, mut logs } = sort(sources, &offsets(reading)?, &read)?;
         let mut keys = key_files::load(reading)?;
+        let key_files = keys.files().iter().map(ToString::to_string).collect();
         let capture_sources: Vec<Source> = captures.iter().map(|begun| begun.source.clone()).collect();
         for lines in secrets_in(&capture_sources)? {
             key_files::add_lines(&mut keys, "the capture", &lines);
@@ -89,7 +92,22 @@ impl Run {
         let progress = Progress::new(show_progress && !reading.no_progress, total);
         let seam = joined.map(Seam::new);
         let (ended, packets) = (false, None);
-        Ok(Self { inputs, logs, engine, names, progress, ended, keys, piped, read, packets, logged: 0, seam, clocks })
+        Ok(Self {
+            inputs,
+            logs,
+            engine,
+            names,
+            progress,
+            ended,
+            keys,
+            key_files,
+            piped,
+            read,
+            packets,
+            logged: 0,
+            seam,
+            clocks,
+        })
     }
 
     /// Nobody will ask what the bodies of sign-ins say.
@@ -235,7 +253,7 @@ impl Run {
         }
         // A finding cites packets; where nothing could have been opened there are none to cite.
         if !report.tls_sessions.iter().any(|(_, session)| session.has_data()) {
-            for name in &report.unused_keys {
+            for name in report.unused_keys.iter().filter(|name| self.key_files.contains(name)) {
                 output::complain(&format!("{name}: nothing in the capture is read with it"));
             }
         }
