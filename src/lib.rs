@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! capture ─Packet→ wire ─Frame→ flow ─StreamEvent→ session ═Observation═> story ─Row, Report→ findings → export / cli
-//!  (I/O in)        └──────── per flow, one lane ────────────┘          └────── whole capture ──────┘    (I/O out)
+//!  (I/O in)        └──────── per flow, one lane or many ────┘          └────── whole capture ──────┘    (I/O out)
 //! logs ═══════════════════════════════════Observation═════════════>  (trace logs enter at the waist)
 //! ```
 //!
@@ -21,7 +21,7 @@
 //! | [`story`] | observations → rows, sign-ins and the report: names, transactions, order | model, wire, crypto |
 //! | [`findings`] | sign-ins and report → findings: its `RULES` and one file a rule | model, story |
 //! | [`export`] | rows and report → bytes: its `EXPORTERS` and one file a format | model, story, findings |
-//! | [`engine`] | the composition: `Engine`, `Lane`, the sieve, the join of logs and captures | all above |
+//! | [`engine`] | the composition: `Engine`, the sieve, lanes and their threads, the join of logs and captures | all above |
 //! | [`capture`] | the input edge: files, interfaces, compression, merging | model, wire |
 //! | [`cli`] | the output edge: arguments, terminal, exit codes | everything |
 //!

@@ -52,9 +52,11 @@ fn inner_keys(capture: &str, files: &[&str]) -> (Vec<[String; 3]>, Vec<Vec<Cow<'
         flights.push(flight.messages.clone());
         if flight.opened.is_some() {
             let opaque = said.terms.opaque.as_deref().unwrap();
-            let inner = engine.authentication().inner(&flow.key, opaque).unwrap();
-            let keys = inner.keys.as_ref().unwrap();
-            found.push([hex(inner.master.as_ref().unwrap()), hex(&keys.client), hex(&keys.server)]);
+            found.push(engine.authentication(|associations| {
+                let inner = associations.inner(&flow.key, opaque).unwrap();
+                let keys = inner.keys.as_ref().unwrap();
+                [hex(inner.master.as_ref().unwrap()), hex(&keys.client), hex(&keys.server)]
+            }));
         }
     }
     (found, flights)

@@ -1,8 +1,10 @@
 //! Reads inputs through the engine: what `analyze` and `show` have in common.
 
 use std::io::{self, Cursor, Read};
+use std::num::NonZero;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 
 use crate::capture::{self, Begun, Inputs, OpenError, Source, is_capture, secrets_in};
 use crate::cli::args::Reading;
@@ -53,6 +55,8 @@ impl Run {
     /// # Errors
     /// Where one cannot be used.
     pub fn begin(reading: &Reading, show_progress: bool, followed: Option<FlowKey>) -> Result<Self, Failure> {
+        // A conversation is followed as it is read.
+        let lanes = if followed.is_some() { 1 } else { lanes(reading) };
         let sources = sources(reading);
         let names: Vec<String> = sources.iter().map(ToString::to_string).collect();
         let total = sources.iter().map(Source::size).sum::<Option<u64>>();
@@ -77,7 +81,7 @@ impl Run {
         }
         let limits = Limits::within(reading.max_memory);
         let (watch, keys_at_hand) = (reading.watch.clone(), Arc::new(keys.clone()));
-        let options = Options { ports, limits, watch, keys: keys_at_hand, followed, without_sieve: false };
+        let options = Options { ports, limits, watch, keys: keys_at_hand, followed, lanes, ..Options::default() };
         let joined = join_inputs(reading, &capture_sources, &options)?;
         let clocks = joined.iter().flat_map(|joined| &joined.clocks).filter_map(|clock| told(clock, &names)).collect();
         for log in &mut logs {
@@ -301,6 +305,14 @@ fn told(known: &LogClock, names: &[String]) -> Option<ClockReport> {
         ahead,
         spread: known.clock.spread().unwrap_or_default(),
     })
+}
+
+/// Most lanes that are used without being asked for: more wait for the story.
+const MOST_LANES: usize = 8;
+
+fn lanes(reading: &Reading) -> usize {
+    let processors = || thread::available_parallelism().map_or(1, NonZero::get).min(MOST_LANES);
+    reading.lanes.map_or_else(processors, usize::from)
 }
 
 fn sources(reading: &Reading) -> Vec<Source> {

@@ -4,28 +4,33 @@
 //! [`Engine::next_row`] hands out finished rows, [`Engine::finish`] ends. Opens nothing, prints nothing,
 //! reads no clock.
 
+pub mod front;
 pub mod join;
 pub mod lane;
+pub mod lanes;
 pub mod sieve;
+pub mod upper;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::crypto::KeyStore;
-use crate::findings::{self, Cited, Finding};
-use crate::model::{
-    At, Counter, Direction, FlowKey, Limits, Message, Observation, Packet, Payload, Ports, Stats, Timestamp,
-};
+use crate::findings::Finding;
+use crate::model::{At, Direction, FlowKey, Limits, Message, Observation, Packet, Payload, Ports, Stats, Timestamp};
+use crate::story::authentication::Tracker;
 use crate::story::login::Login;
 use crate::story::login::tracker::AttemptNo;
-use crate::story::row::LogCopy;
 use crate::story::{Damage, Report, Row, Story};
-use join::Seen;
+use crate::wire::packet::Frame;
+use front::Front;
 use join::seam::InLog;
-use lane::{Lane, Sweep};
-use sieve::{Sieve, Verdict};
+use lane::{Lane, sort_by_flow};
+use lanes::Lanes;
+use sieve::{Host, HostSource};
+use upper::{Told, Upper};
 
 /// How the engine works.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Options {
     /// Ports and what they carry.
     pub ports: Ports,
@@ -39,139 +44,261 @@ pub struct Options {
     pub followed: Option<FlowKey>,
     /// Lets every packet through to the decoders; for testing the sieve.
     pub without_sieve: bool,
+    /// How many lanes decode. One works without threads, and tells all that a packet shows before the next; more
+    /// tell the same some packets later.
+    pub lanes: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            ports: Ports::default(),
+            limits: Limits::default(),
+            watch: Vec::new(),
+            keys: Arc::default(),
+            followed: None,
+            without_sieve: false,
+            lanes: 1,
+        }
+    }
 }
 
 /// Everything from packets to rows.
 pub struct Engine {
-    sieve: Sieve,
-    lane: Lane,
+    front: Front,
+    work: Work,
     keys: Arc<KeyStore>,
-    story: Story,
-    cited: Cited,
-    observations: Vec<Observation>,
-    stats: Stats,
-    sweep: Sweep,
-    without_sieve: bool,
     followed: Option<FlowKey>,
+    /// What the readers of inputs counted.
+    counted: Stats,
+    /// What has left, where one kind was asked for and the other came.
+    rows: VecDeque<Row>,
+    logins: VecDeque<(Login, Vec<Finding>)>,
+}
+
+/// What follows the front.
+enum Work {
+    /// One lane and the story, in step with the packets.
+    One(Box<One>),
+    /// Several lanes, and the story behind them.
+    Many(Box<Lanes>),
+}
+
+/// One lane and the story.
+struct One {
+    lane: Lane,
+    upper: Upper,
+    observations: Vec<Observation>,
+    /// Something happened since [`One::next_told`] had nothing.
+    fresh: bool,
+}
+
+impl One {
+    fn push(&mut self, frame: &Frame<'_>, now: Timestamp) {
+        self.lane.push(frame, now, &mut self.observations);
+        self.fresh |= !self.observations.is_empty();
+        self.upper.take(frame.at, &mut self.observations);
+    }
+
+    fn sweep(&mut self, now: Timestamp) {
+        self.fresh = true;
+        self.lane.advance(now, &mut self.observations);
+        sort_by_flow(&mut self.observations);
+        self.upper.sweep(now, &mut self.observations);
+    }
+
+    fn finish(&mut self, last: Option<At>) {
+        self.fresh = true;
+        self.lane.finish(&mut self.observations);
+        sort_by_flow(&mut self.observations);
+        self.upper.finish(last, &mut self.observations);
+    }
+
+    fn next_told(&mut self) -> Option<Told> {
+        if !self.fresh {
+            return None;
+        }
+        let told = self.upper.next_told();
+        self.fresh = told.is_some();
+        told
+    }
+}
+
+impl Work {
+    /// Looks into the story, when all that was pushed is done.
+    fn upper<T>(&mut self, look: impl FnOnce(&mut Upper) -> T) -> T {
+        match self {
+            Self::One(one) => look(&mut one.upper),
+            Self::Many(lanes) => look(&mut lanes.upper()),
+        }
+    }
+
+    /// Looks into each lane, when all that was pushed is done.
+    fn each_lane(&mut self, mut look: impl FnMut(&mut Lane)) {
+        match self {
+            Self::One(one) => look(&mut one.lane),
+            Self::Many(lanes) => lanes.lanes().for_each(|mut lane| look(&mut lane)),
+        }
+    }
+
+    fn sweep(&mut self, now: Timestamp) {
+        match self {
+            Self::One(one) => one.sweep(now),
+            Self::Many(lanes) => lanes.sweep(now),
+        }
+    }
+}
+
+impl HostSource for Work {
+    fn take_hosts(&mut self) -> Vec<Host> {
+        match self {
+            Self::One(one) => one.upper.take_hosts(),
+            Self::Many(lanes) => lanes.take_hosts(),
+        }
+    }
 }
 
 impl Engine {
     /// An engine that has seen nothing.
     pub fn new(options: Options) -> Self {
-        let Options { ports, limits, watch, keys, followed, without_sieve } = options;
-        Self {
-            sieve: Sieve::new(ports.clone(), &watch, &limits),
-            lane: Lane::new(ports.clone(), limits.clone(), keys.clone(), followed),
-            story: Story::new(limits, ports, keys.clone()),
-            cited: Cited::default(),
-            keys,
-            observations: Vec::new(),
-            stats: Stats::default(),
-            sweep: Sweep::default(),
-            without_sieve,
-            followed,
-        }
+        let Options { ports, limits, watch, keys, followed, without_sieve, lanes } = options;
+        let front = Front::new(ports.clone(), &watch, &limits, without_sieve);
+        let lane = |limits| Lane::new(ports.clone(), limits, keys.clone(), followed);
+        let upper = Upper::new(Story::new(limits.clone(), ports.clone(), keys.clone()));
+        let work = if lanes > 1 {
+            let lanes = (0..lanes).map(|_| lane(limits.share(lanes))).collect();
+            Work::Many(Box::new(Lanes::new(lanes, upper, ports.clone())))
+        } else {
+            Work::One(Box::new(One { lane: lane(limits), upper, observations: Vec::new(), fresh: false }))
+        };
+        let (rows, logins, counted) = (VecDeque::new(), VecDeque::new(), Stats::default());
+        Self { front, work, keys: keys.clone(), followed, counted, rows, logins }
     }
 
     /// Names the inputs.
     pub fn name_inputs(&mut self, names: &[String]) {
-        self.story.name_inputs(names);
+        self.work.upper(|upper| upper.story.name_inputs(names));
     }
 
     /// Nobody will ask what the bodies of sign-ins say.
     pub fn leave_bodies_unread(&mut self) {
-        self.story.leave_bodies_unread();
+        self.work.upper(|upper| upper.story.leave_bodies_unread());
     }
 
     /// An input cannot be read on.
     pub fn damaged(&mut self, damage: Damage) {
-        self.story.damaged(damage);
+        self.work.upper(|upper| upper.story.damaged(damage));
     }
 
     /// Takes the next packet.
     pub fn push(&mut self, packet: &Packet<'_>) {
-        self.stats.count(Counter::Packets);
-        self.stats.add(Counter::Bytes, packet.data.len() as u64);
-        self.story.saw(packet.at);
-        self.sweep(packet.at.time);
-        let verdict = self.sieve.judge(packet, &self.keys);
-        if verdict == Verdict::Drop && !self.without_sieve {
-            self.stats.count(Counter::Sieved);
-            return;
+        self.saw(packet.at);
+        let now = self.front.now();
+        let Some(frame) = self.front.admit(packet, &self.keys, &mut self.work) else { return };
+        match &mut self.work {
+            Work::One(one) => one.push(&frame, now),
+            Work::Many(lanes) => lanes.push(&frame, now),
         }
-        let wanted = verdict == Verdict::Keep;
-        if wanted && packet.wire_len as usize > packet.data.len() {
-            self.stats.count(Counter::SnapCut);
-            self.story.saw_cut(packet.at);
-        }
-        self.lane.push(packet, wanted, &mut self.observations);
-        self.tell();
     }
 
     /// Takes what a trace log says, in the order of time among the packets.
     pub fn observe(&mut self, observation: Observation) {
-        self.story.saw(observation.at);
-        self.sweep(observation.at.time);
+        self.saw(observation.at);
         if let (Message::Sip(message), Some(_)) = (&observation.message, self.followed)
             && observation.flow == self.followed
         {
             let payload = Payload { bytes: message.raw.to_vec(), decrypted: false };
-            self.observations.push(Observation { message: Message::Payload(payload), ..observation.clone() });
+            self.tell(Observation { message: Message::Payload(payload), ..observation.clone() });
         }
-        self.observations.push(observation);
-        self.tell();
+        self.tell(observation);
+    }
+
+    fn tell(&mut self, observation: Observation) {
+        match &mut self.work {
+            Work::One(one) => {
+                one.fresh = true;
+                one.upper.observe(observation);
+            }
+            Work::Many(lanes) => lanes.observe(observation),
+        }
     }
 
     /// Takes a message of a trace log that has its place in packets that were pushed.
     pub fn observe_placed(&mut self, observation: Observation, in_log: InLog) {
-        let InLog { input, line, seen } = in_log;
-        let copy = LogCopy { input, line, differs: seen == Seen::Different };
-        if seen == Seen::Closed || !self.story.note_copy(&observation, copy) {
-            self.story.push_copy(observation, copy);
+        match &mut self.work {
+            Work::One(one) => {
+                one.fresh = true;
+                one.upper.observe_placed(observation, in_log);
+            }
+            Work::Many(lanes) => lanes.observe_placed(observation, in_log),
         }
     }
 
     /// Adds what the reader of an input counted.
     pub fn count(&mut self, counted: &Stats) {
-        self.stats.merge(counted);
+        self.counted.merge(counted);
     }
 
     /// Lets capture time pass where no packet comes.
     pub fn advance(&mut self, now: Timestamp) {
-        self.lane.advance(now, &mut self.observations);
-        self.tell();
-        self.story.advance(now);
+        self.work.sweep(now);
     }
 
     /// The next row that is final, in order, with the findings that cite it as far as they are known.
     pub fn next_row(&mut self) -> Option<Row> {
-        let mut row = self.story.next_row()?;
-        if let Some(login) = self.story.login_of(&row) {
-            row.findings = self.cited.of(&row, login);
+        if let Some(row) = self.rows.pop_front() {
+            return Some(row);
         }
-        Some(row)
+        while let Some(told) = self.next_told() {
+            match told {
+                Told::Row(row) => return Some(row),
+                Told::Login(login, found) => self.logins.push_back((*login, found)),
+            }
+        }
+        None
     }
 
     /// The next sign-in that is over, and what is wrong with it; at the end, once the last row has left,
     /// all that are left.
     pub fn next_login(&mut self) -> Option<(Login, Vec<Finding>)> {
-        let login = self.story.next_login()?;
-        let found = findings::check_login(&login);
-        Some((login, found))
+        if self.logins.is_empty() && self.rows.is_empty() {
+            match self.next_told() {
+                Some(Told::Login(login, found)) => return Some((*login, found)),
+                Some(Told::Row(row)) => self.rows.push_back(row),
+                None => {}
+            }
+        }
+        self.logins.pop_front()
+    }
+
+    fn next_told(&mut self) -> Option<Told> {
+        match &mut self.work {
+            Work::One(one) => one.next_told(),
+            Work::Many(lanes) => lanes.next_told(),
+        }
     }
 
     /// Ends all flows. [`Engine::next_row`] then hands out the rest of the rows.
     pub fn finish(&mut self) {
-        self.lane.finish(&mut self.observations);
-        self.tell();
-        self.story.finish();
+        self.front.finish();
+        match &mut self.work {
+            Work::One(one) => one.finish(self.front.last),
+            Work::Many(lanes) => lanes.finish(self.front.last),
+        }
     }
 
     /// What the capture as a whole says; after [`Engine::finish`] and the last sign-in.
     pub fn report(&mut self) -> Report {
-        let mut stats = self.stats.clone();
-        stats.merge(&self.lane.stats);
-        let mut report = self.story.report(stats);
+        let mut stats = self.counted.clone();
+        stats.merge(&self.front.stats);
+        self.work.each_lane(|lane| stats.merge(&lane.stats));
+        let cut = std::mem::take(&mut self.front.cut);
+        let mut report = self.work.upper(|upper| {
+            for at in cut {
+                upper.story.saw_cut(at);
+            }
+            upper.story.report(stats)
+        });
         report.unused_keys = self.unused_keys(&report);
         report
     }
@@ -193,45 +320,35 @@ impl Engine {
     }
 
     /// The security associations of SIP authentication.
-    pub const fn authentication(&self) -> &crate::story::authentication::Tracker {
-        self.story.authentication()
+    pub fn authentication<T>(&mut self, look: impl FnOnce(&Tracker) -> T) -> T {
+        self.work.upper(|upper| look(upper.story.authentication()))
     }
 
     /// From now on these keys count. Sessions that began before may stay closed, unless their records wait
     /// ([`Limits::key_wait`]): then those are told with the next packet or [`Engine::advance`].
     pub fn set_keys(&mut self, keys: Arc<KeyStore>) {
-        self.lane.set_keys(keys.clone());
-        self.story.set_keys(keys.clone());
+        self.work.each_lane(|lane| lane.set_keys(keys.clone()));
+        self.work.upper(|upper| upper.story.set_keys(keys.clone()));
         self.keys = keys;
     }
 
-    /// A sign-in that is not over, by the attempt that a row names.
-    pub fn open_login(&self, attempt: AttemptNo) -> Option<&Login> {
-        self.story.open_login(attempt)
+    /// Looks at a sign-in that is not over, by the attempt that a row names.
+    pub fn open_login<T>(&mut self, attempt: AttemptNo, look: impl FnOnce(&Login) -> T) -> Option<T> {
+        self.work.upper(|upper| upper.story.open_login(attempt).map(look))
     }
 
     /// Bytes of the followed flow that came since the last call.
     pub fn take_payloads(&mut self) -> Vec<(At, Direction, Payload)> {
-        self.story.take_payloads()
+        self.work.upper(|upper| upper.story.take_payloads())
     }
 
-    fn sweep(&mut self, now: Timestamp) {
-        if self.sweep.is_due(now) {
-            self.lane.advance(now, &mut self.observations);
-            self.tell();
-            self.story.advance(now);
+    /// Notes that something happened then, and looks for flows that stayed silent where it is time.
+    fn saw(&mut self, at: At) {
+        if self.front.last.is_none() {
+            self.work.upper(|upper| upper.story.saw(at));
         }
-    }
-
-    fn tell(&mut self) {
-        if self.observations.is_empty() {
-            return;
-        }
-        for observation in self.observations.drain(..) {
-            self.story.push(observation);
-        }
-        for (host, addresses) in self.story.take_hosts() {
-            self.sieve.watch(&host, &addresses);
+        if self.front.saw(at) {
+            self.work.sweep(self.front.now());
         }
     }
 }

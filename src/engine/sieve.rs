@@ -3,9 +3,12 @@
 //! In: packets in order. Out: keep, let through, or drop. Allocates nothing for a packet it drops.
 //! It reads DNS answers itself, before it judges the next packet, so that the addresses behind
 //! watched names are known when the connection to them begins. What it cannot judge goes through.
+//! Where a flow begins, it asks for the hosts that sign-ins were told to go to so far ([`HostSource`]): only
+//! then, so that its verdicts do not depend on how far the decoders lag behind.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::crypto::KeyStore;
 use crate::model::dns::{DnsMessage, RecordData};
@@ -18,6 +21,24 @@ use crate::wire::ip;
 use crate::wire::link::{self, Network};
 use crate::wire::sip::Likeness;
 use crate::wire::tls;
+
+/// A host, and the addresses that are known for it.
+pub type Host = (Arc<str>, Vec<IpAddr>);
+
+/// Who knows where sign-ins were told to go.
+pub trait HostSource {
+    /// The hosts that all packets before this one tell of, without those of the last call.
+    fn take_hosts(&mut self) -> Vec<Host>;
+}
+
+/// Nobody does.
+pub struct NoHosts;
+
+impl HostSource for NoHosts {
+    fn take_hosts(&mut self) -> Vec<Host> {
+        Vec::new()
+    }
+}
 
 /// What to do with a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,33 +99,35 @@ impl Sieve {
         }
     }
 
-    /// From now on the name asks for a flow, and so do its addresses: a sign-in was told to go there.
-    pub fn watch(&mut self, name: &str, addresses: &[IpAddr]) {
-        if self.names.len() < self.most_names {
-            self.names.insert(name.trim_end_matches('.').to_ascii_lowercase());
-        }
-        for &address in addresses {
-            if self.addresses.len() < self.most_names {
-                self.addresses.insert(address);
+    /// From now on the hosts that sign-ins were told to go to ask for a flow, and so do their addresses.
+    fn hear(&mut self, hosts: &mut impl HostSource) {
+        for (name, addresses) in hosts.take_hosts() {
+            if self.names.len() < self.most_names {
+                self.names.insert(name.trim_end_matches('.').to_ascii_lowercase());
+            }
+            for address in addresses {
+                if self.addresses.len() < self.most_names {
+                    self.addresses.insert(address);
+                }
             }
         }
     }
 
     /// Judges the next packet.
-    pub fn judge(&mut self, packet: &Packet<'_>, keys: &KeyStore) -> Verdict {
+    pub fn judge(&mut self, packet: &Packet<'_>, keys: &KeyStore, hosts: &mut impl HostSource) -> Verdict {
         let Some(network) = network_header(packet.link, packet.data) else { return Verdict::Through };
         let Some(headers) = Headers::read(network) else { return Verdict::Through };
         match headers.protocol {
-            Protocol::Udp => self.judge_datagram(&headers, packet.point),
-            Protocol::Tcp => self.judge_segment(&headers, packet.point, keys),
+            Protocol::Udp => self.judge_datagram(&headers, packet.point, hosts),
+            Protocol::Tcp => self.judge_segment(&headers, packet.point, keys, hosts),
             Protocol::Other => Verdict::Drop,
         }
     }
 
-    fn judge_datagram(&mut self, headers: &Headers<'_>, point: PointNo) -> Verdict {
+    fn judge_datagram(&mut self, headers: &Headers<'_>, point: PointNo, hosts: &mut impl HostSource) -> Verdict {
         if self.ports.asks(headers.src_port) || self.ports.asks(headers.dst_port) {
             if self.ports.kind(headers.src_port) == Some(crate::model::DecodeAs::Dns) {
-                self.learn(headers.payload);
+                self.learn(headers.payload, hosts);
             }
             return Verdict::Keep;
         }
@@ -118,16 +141,25 @@ impl Sieve {
         if let Some(&mut verdict) = self.kept.get_mut(&flow) {
             return verdict;
         }
-        if self.judge_text(headers.payload) == Likely::Yes {
+        if self.judge_text(headers.payload, hosts) == Likely::Yes {
             self.kept.insert(flow, Verdict::Through);
             return Verdict::Through;
         }
         Verdict::Drop
     }
 
-    fn judge_segment(&mut self, headers: &Headers<'_>, point: PointNo, keys: &KeyStore) -> Verdict {
+    fn judge_segment(
+        &mut self,
+        headers: &Headers<'_>,
+        point: PointNo,
+        keys: &KeyStore,
+        hosts: &mut impl HostSource,
+    ) -> Verdict {
         if self.ports.asks(headers.src_port) || self.ports.asks(headers.dst_port) {
             return Verdict::Keep;
+        }
+        if headers.syn {
+            self.hear(hosts);
         }
         if self.asks_address(headers) {
             return Verdict::Keep;
@@ -149,8 +181,8 @@ impl Sieve {
             return if self.undecided.peek(&flow).is_some() { Verdict::Through } else { Verdict::Drop };
         }
         let likely = match self.hello_so_far(headers, flow) {
-            Some(hello) => self.judge_hello(&hello, headers, keys),
-            None => self.judge_payload(headers, keys),
+            Some(hello) => self.judge_hello(&hello, headers, keys, hosts),
+            None => self.judge_payload(headers, keys, hosts),
         };
         match likely {
             Likely::Wanted => self.keep(flow, Verdict::Keep),
@@ -209,10 +241,11 @@ impl Sieve {
     }
 
     /// Reads a DNS answer for the addresses and targets of watched names.
-    fn learn(&mut self, payload: &[u8]) {
+    fn learn(&mut self, payload: &[u8], hosts: &mut impl HostSource) {
         if payload.get(2).is_none_or(|flags| flags & 0x80 == 0) {
             return;
         }
+        self.hear(hosts);
         if let Ok(parsed) = dns::parse(payload) {
             self.learn_message(&parsed.message);
         }
@@ -245,18 +278,24 @@ impl Sieve {
     }
 
     /// Judges a payload by how it begins.
-    fn judge_payload(&mut self, headers: &Headers<'_>, keys: &KeyStore) -> Likely {
+    fn judge_payload(&mut self, headers: &Headers<'_>, keys: &KeyStore, hosts: &mut impl HostSource) -> Likely {
         let payload = headers.payload;
         match payload.first() {
-            Some(22) => self.judge_hello(headers.payload, headers, keys),
-            Some(byte) if byte.is_ascii_graphic() || matches!(byte, b'\r' | b'\n') => self.judge_text(payload),
+            Some(22) => self.judge_hello(headers.payload, headers, keys, hosts),
+            Some(byte) if byte.is_ascii_graphic() || matches!(byte, b'\r' | b'\n') => self.judge_text(payload, hosts),
             Some(128..) if tls::sslv2_length(payload).is_some() && !keys.is_empty() => Likely::Unsure,
             _ => Likely::No,
         }
     }
 
     /// A client hello is judged by its server name, and by whether there are keys for it.
-    fn judge_hello(&mut self, payload: &[u8], headers: &Headers<'_>, keys: &KeyStore) -> Likely {
+    fn judge_hello(
+        &mut self,
+        payload: &[u8],
+        headers: &Headers<'_>,
+        keys: &KeyStore,
+        hosts: &mut impl HostSource,
+    ) -> Likely {
         if tls::begins(payload) == Likeness::No {
             return Likely::No;
         }
@@ -266,6 +305,7 @@ impl Sieve {
             return Likely::Unsure;
         }
         let Some(hello) = tls::client_hello(message.body) else { return Likely::No };
+        self.hear(hosts);
         if keys.knows_random(&hello.random) {
             // Sessions that resume this one have other randoms.
             if self.addresses.len() < self.most_names {
@@ -280,13 +320,14 @@ impl Sieve {
         if keys.needs_handshake() { Likely::Yes } else { Likely::No }
     }
 
-    fn judge_text(&self, payload: &[u8]) -> Likely {
+    fn judge_text(&mut self, payload: &[u8], hosts: &mut impl HostSource) -> Likely {
         match (session::sip::PROBE.begins)(payload) {
             Likeness::Yes => return Likely::Yes,
             Likeness::Unsure if payload.len() <= LONGEST_TOKEN => return Likely::Unsure,
             _ => {}
         }
         if http::begins(payload) == Likeness::Yes {
+            self.hear(hosts);
             let head = http::parse_head(payload);
             let host =
                 head.as_ref().and_then(|head| head.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("host")));

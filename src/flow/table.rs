@@ -68,10 +68,10 @@ impl FlowTable {
         Self { index: HashMap::default(), flows: Slab::default(), ports, limits, held: 0, now, ends: false }
     }
 
-    /// Takes a frame; returns what it makes happen.
-    pub fn push<'a>(&mut self, frame: &Frame<'a>, stats: &mut Stats) -> Events<'a> {
+    /// Takes a frame; returns what it makes happen. `now` is the newest time of all packets, of other lanes too.
+    pub fn push<'a>(&mut self, frame: &Frame<'a>, now: Timestamp, stats: &mut Stats) -> Events<'a> {
         let mut out = Events::new();
-        self.now = self.now.max(frame.at.time);
+        self.now = self.now.max(now);
         match &frame.body {
             Body::Tcp(segment) => self.segment(frame, segment, stats, &mut out),
             Body::Udp(datagram) => self.datagram(frame, datagram, stats, &mut out),

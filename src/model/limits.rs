@@ -66,6 +66,18 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// What one of several lanes may hold of what is bounded in total.
+    #[must_use]
+    pub fn share(&self, lanes: usize) -> Self {
+        let lanes = lanes.max(1);
+        Self {
+            flows: (self.flows / lanes).max(1),
+            reorder_total: self.reorder_total / lanes,
+            pending_bytes: self.pending_bytes / lanes,
+            ..self.clone()
+        }
+    }
+
     /// Bounds that together keep to about `bytes` (at least 4 MiB are taken).
     pub fn within(bytes: usize) -> Self {
         let bytes = bytes.max(4 << 20);

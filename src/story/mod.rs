@@ -352,6 +352,9 @@ impl Story {
     /// Hosts that sign-ins were told to go to since the last call, each with the addresses that are known for it.
     pub fn take_hosts(&mut self) -> Vec<(Arc<str>, Vec<IpAddr>)> {
         let hosts = self.logins.take_hosts();
+        if hosts.is_empty() {
+            return Vec::new();
+        }
         hosts.into_iter().map(|host| (host.clone(), self.names.addresses_of(&host))).collect()
     }
 

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::model::{At, Packet, PointNo};
-use crate::wire::ip::{self, Body, Unusable};
+use crate::wire::ip::{self, Body, Datagram, Fragment, Segment, Unusable};
 use crate::wire::link;
 
 /// A decoded packet.
@@ -21,6 +21,31 @@ pub struct Frame<'a> {
     pub dst: IpAddr,
     /// What it is.
     pub body: Body<'a>,
+}
+
+impl<'a> Frame<'a> {
+    /// The payload above the transport header.
+    pub const fn payload(&self) -> &'a [u8] {
+        match self.body {
+            Body::Tcp(Segment { payload, .. })
+            | Body::Udp(Datagram { payload, .. })
+            | Body::Fragment(Fragment { payload, .. }) => payload,
+            Body::Icmp(_) | Body::Other => &[],
+        }
+    }
+
+    /// The same frame whose payload stands elsewhere.
+    pub const fn with_payload<'b>(&self, payload: &'b [u8]) -> Frame<'b> {
+        let body = match self.body {
+            Body::Tcp(segment) => Body::Tcp(Segment { payload, ..segment }),
+            Body::Udp(datagram) => Body::Udp(Datagram { payload, ..datagram }),
+            Body::Fragment(fragment) => Body::Fragment(Fragment { payload, ..fragment }),
+            Body::Icmp(error) => Body::Icmp(error),
+            Body::Other => Body::Other,
+        };
+        let Self { at, point, wanted, src, dst, .. } = *self;
+        Frame { at, point, wanted, src, dst, body }
+    }
 }
 
 /// Decodes a packet down to its transport payload.

@@ -72,24 +72,13 @@ impl Unfolding {
     }
 
     /// What happened since the last call.
-    pub fn tell(&mut self, engine: &Engine, now: Timestamp) -> Vec<Told> {
+    pub fn tell(&mut self, engine: &mut Engine, now: Timestamp) -> Vec<Told> {
         let mut told = Vec::new();
         for followed in self.followed.values_mut() {
             if !followed.touched && followed.is_decided {
                 continue;
             }
-            let Some(login) = engine.open_login(followed.attempt) else { continue };
-            if std::mem::take(&mut followed.touched) {
-                followed.steps(login, &mut told);
-            }
-            followed.is_decided |= is_decided(login, now);
-            if followed.is_decided && followed.revision != Some(login.revision()) {
-                followed.revision = Some(login.revision());
-                let fresh = followed.fresh(check_login(login));
-                if !fresh.is_empty() {
-                    told.push(Told::Found(fresh));
-                }
-            }
+            engine.open_login(followed.attempt, |login| followed.look(login, now, &mut told));
         }
         told
     }
@@ -102,6 +91,21 @@ impl Unfolding {
 }
 
 impl Followed {
+    /// What happened in its sign-in since the last call.
+    fn look(&mut self, login: &Login, now: Timestamp, told: &mut Vec<Told>) {
+        if std::mem::take(&mut self.touched) {
+            self.steps(login, told);
+        }
+        self.is_decided |= is_decided(login, now);
+        if self.is_decided && self.revision != Some(login.revision()) {
+            self.revision = Some(login.revision());
+            let fresh = self.fresh(check_login(login));
+            if !fresh.is_empty() {
+                told.push(Told::Found(fresh));
+            }
+        }
+    }
+
     fn steps(&mut self, login: &Login, told: &mut Vec<Told>) {
         let id = login.id;
         for step in login.steps() {

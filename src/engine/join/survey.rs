@@ -9,9 +9,10 @@ use std::hash::BuildHasher as _;
 use std::net::SocketAddr;
 
 use crate::engine::Options;
+use crate::engine::front::Front;
 use crate::engine::join::align::Room;
-use crate::engine::lane::{Lane, Sweep};
-use crate::engine::sieve::{Sieve, Verdict};
+use crate::engine::lane::Lane;
+use crate::engine::sieve::NoHosts;
 use crate::model::sip::{HeaderName, SipMessage};
 use crate::model::{At, Both, Direction, FlowKey, Message, Observation, Packet};
 
@@ -78,11 +79,10 @@ pub type Ends = (SocketAddr, SocketAddr);
 
 /// What the inputs hold.
 pub struct Survey {
-    sieve: Sieve,
+    front: Front,
     lane: Lane,
     options: Options,
     observations: Vec<Observation>,
-    sweep: Sweep,
     room: usize,
     /// Connections of captures.
     pub captured: Vec<Captured>,
@@ -98,11 +98,10 @@ impl Survey {
         let mut lane = Lane::new(ports.clone(), limits.clone(), keys, None);
         lane.measure();
         Self {
-            sieve: Sieve::new(ports, &watch, &limits),
+            front: Front::new(ports, &watch, &limits, false),
             lane,
             options,
             observations: Vec::new(),
-            sweep: Sweep::default(),
             room: MOST_SURVEYED,
             captured: Vec::new(),
             by_flow: HashMap::default(),
@@ -112,13 +111,12 @@ impl Survey {
 
     /// Takes the next packet of the captures.
     pub fn push(&mut self, packet: &Packet<'_>) {
-        let now = packet.at.time;
-        if self.sweep.is_due(now) {
-            self.lane.advance(now, &mut self.observations);
+        if self.front.saw(packet.at) {
+            self.lane.advance(self.front.now(), &mut self.observations);
         }
-        let verdict = self.sieve.judge(packet, &self.options.keys);
-        if verdict != Verdict::Drop {
-            self.lane.push(packet, verdict == Verdict::Keep, &mut self.observations);
+        let now = self.front.now();
+        if let Some(frame) = self.front.admit(packet, &self.options.keys, &mut NoHosts) {
+            self.lane.push(&frame, now, &mut self.observations);
         }
         self.take();
     }

@@ -1,0 +1,443 @@
+//! Several lanes, each on a thread of its own, and the story on one more: the only place that knows threads.
+//!
+//! In: frames and what else happens, in capture order, copied into batches. Out: rows and sign-ins in the same order,
+//! the same as with one lane. A lane has all flows between two addresses, so that nothing a flow learns for another
+//! crosses lanes; the story gets what the lanes saw frame by frame, in the order of the frames. Threads start
+//! with the second batch: a small capture has none.
+//!
+//! The sieve asks where sign-ins were told to go ([`HostSource`]). Then everything before is finished first, on this
+//! thread where the lanes have nothing to do; where nothing under way can tell of a host, nothing waits.
+
+use std::collections::VecDeque;
+use std::hash::BuildHasher as _;
+use std::net::IpAddr;
+use std::ops::Range;
+use std::panic;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use crate::engine::join::seam::InLog;
+use crate::engine::lane::{Lane, sort_by_flow};
+use crate::engine::sieve::{Host, HostSource};
+use crate::engine::upper::{Told, Upper};
+use crate::model::{At, DecodeAs, Observation, Ports, Timestamp};
+use crate::session;
+use crate::wire::http;
+use crate::wire::ip::{Body, Datagram};
+use crate::wire::packet::Frame;
+use crate::wire::sip::Likeness;
+
+/// Bytes of payload with which a batch is full: large enough that waking a thread does not count, small enough that
+/// all threads soon have one.
+const BATCH_BYTES: usize = 128 << 10;
+
+/// Things that happen with which a batch is full.
+const BATCH_EVENTS: usize = 1024;
+
+/// Most batches under way: then reading waits.
+const MOST_UNDER_WAY: usize = 8;
+
+/// What happens, in capture order.
+enum Event {
+    /// A frame of a flow of that lane, and where its payload stands.
+    Frame { lane: u16, frame: Frame<'static>, payload: Range<usize>, now: Timestamp },
+    /// Time passed.
+    Sweep(Timestamp),
+    /// The next of [`Batch::logged`].
+    Logged,
+    /// Nothing follows; the packet seen last.
+    Finish(Option<At>),
+}
+
+/// What a trace log says.
+enum Logged {
+    Unplaced(Observation),
+    Placed(Observation, InLog),
+}
+
+/// Events for the lanes and the story.
+#[derive(Default)]
+struct Batch {
+    events: Vec<Event>,
+    bytes: Vec<u8>,
+}
+
+/// What one lane saw in a batch.
+#[derive(Default)]
+struct Seen {
+    observations: Vec<Observation>,
+    /// Events that showed something, each with the end of its observations.
+    ends: Vec<(usize, usize)>,
+}
+
+/// What a batch led to.
+#[derive(Default)]
+struct Done {
+    told: Vec<Told>,
+    hosts: Vec<Host>,
+    batch: Option<Arc<Batch>>,
+}
+
+/// A batch for the story's thread, which gets what was seen in it from each lane.
+type ForStory = (Arc<Batch>, Vec<Logged>);
+
+/// Everything that threads work on. Whoever finds all batches done may go on here.
+struct Halves {
+    lanes: Vec<Mutex<Lane>>,
+    upper: Mutex<Upper>,
+}
+
+/// The threads, and how to reach them.
+struct Threads {
+    lanes: Vec<Sender<Arc<Batch>>>,
+    story: Sender<ForStory>,
+    done: Receiver<Done>,
+    handles: Vec<JoinHandle<()>>,
+}
+
+/// Lanes and the story.
+pub struct Lanes {
+    halves: Arc<Halves>,
+    ports: Ports,
+    threads: Option<Threads>,
+    hasher: foldhash::fast::FixedState,
+    batch: Batch,
+    logged: Vec<Logged>,
+    /// Whether the batch being filled may tell of a host, and those under way.
+    tells: bool,
+    under_way: VecDeque<bool>,
+    told: VecDeque<Told>,
+    hosts: Vec<Host>,
+    /// Something happened since [`Lanes::next_told`] had nothing.
+    fresh: bool,
+    spare: Vec<Batch>,
+}
+
+impl Lanes {
+    /// Lanes that have seen nothing.
+    pub fn new(lanes: Vec<Lane>, upper: Upper, ports: Ports) -> Self {
+        let halves = Halves { lanes: lanes.into_iter().map(Mutex::new).collect(), upper: Mutex::new(upper) };
+        Self {
+            halves: Arc::new(halves),
+            ports,
+            threads: None,
+            hasher: foldhash::fast::FixedState::default(),
+            batch: Batch::default(),
+            logged: Vec::new(),
+            tells: false,
+            under_way: VecDeque::new(),
+            told: VecDeque::new(),
+            hosts: Vec::new(),
+            fresh: false,
+            spare: Vec::new(),
+        }
+    }
+
+    /// Takes a frame; `now` is the newest time of all packets.
+    pub fn push(&mut self, frame: &Frame<'_>, now: Timestamp) {
+        let payload = frame.payload();
+        let start = self.batch.bytes.len();
+        self.batch.bytes.extend_from_slice(payload);
+        self.tells |= self.may_tell(frame);
+        let (lane, payload) = (self.lane(frame), start..self.batch.bytes.len());
+        self.event(Event::Frame { lane, frame: frame.with_payload(&[]), payload, now });
+    }
+
+    /// Looks for flows that stayed silent.
+    pub fn sweep(&mut self, now: Timestamp) {
+        self.tells = true; // what waited for missing bytes may be told
+        self.event(Event::Sweep(now));
+    }
+
+    /// Takes what a trace log says.
+    pub fn observe(&mut self, observation: Observation) {
+        self.tells = true;
+        self.logged.push(Logged::Unplaced(observation));
+        self.event(Event::Logged);
+    }
+
+    /// Takes a message of a trace log that has its place in packets that were pushed.
+    pub fn observe_placed(&mut self, observation: Observation, in_log: InLog) {
+        self.logged.push(Logged::Placed(observation, in_log));
+        self.event(Event::Logged);
+    }
+
+    /// Ends all flows; `last` is the packet seen last.
+    pub fn finish(&mut self, last: Option<At>) {
+        self.event(Event::Finish(last));
+        self.settle();
+    }
+
+    /// The next row or sign-in that is final, as far as the threads are.
+    pub fn next_told(&mut self) -> Option<Told> {
+        if let Some(told) = self.told.pop_front() {
+            return Some(told);
+        }
+        // What the story let go on this thread is not moved before it is asked for: at the end that is much.
+        if self.fresh && self.under_way.is_empty() {
+            let told = lock(&self.halves.upper).next_told();
+            self.fresh = told.is_some();
+            return told;
+        }
+        None
+    }
+
+    /// The lanes, when all that was pushed is done.
+    pub fn lanes(&mut self) -> impl Iterator<Item = MutexGuard<'_, Lane>> {
+        self.settle();
+        self.halves.lanes.iter().map(lock)
+    }
+
+    /// The story, when all that was pushed is done.
+    pub fn upper(&mut self) -> MutexGuard<'_, Upper> {
+        self.settle();
+        lock(&self.halves.upper)
+    }
+
+    /// All flows between two addresses have the same lane; phones ask in one flow and are answered in another.
+    fn lane(&self, frame: &Frame<'_>) -> u16 {
+        let one = |address: IpAddr| self.hasher.hash_one(address);
+        let hash = match frame.body {
+            Body::Icmp(error) => one(error.src.ip()).wrapping_add(one(error.dst.ip())),
+            Body::Udp(datagram) if self.is_kind(&datagram, DecodeAs::Dhcp) => return 0,
+            _ => one(frame.src).wrapping_add(one(frame.dst)),
+        };
+        u16::try_from(hash % self.halves.lanes.len().max(1) as u64).unwrap_or_default()
+    }
+
+    fn is_kind(&self, datagram: &Datagram<'_>, kind: DecodeAs) -> bool {
+        [datagram.src_port, datagram.dst_port].iter().any(|&port| self.ports.kind(port) == Some(kind))
+    }
+
+    /// Whether what a frame completes may tell a sign-in where to go: anything but look-ups and bare acknowledgements.
+    fn may_tell(&self, frame: &Frame<'_>) -> bool {
+        match frame.body {
+            Body::Udp(datagram) if self.is_kind(&datagram, DecodeAs::Dns) => {
+                let likeness = [(session::sip::PROBE.begins)(datagram.payload), http::begins(datagram.payload)];
+                likeness.iter().any(|likeness| *likeness != Likeness::No)
+            }
+            _ => !frame.payload().is_empty(),
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        self.batch.events.push(event);
+        if self.batch.bytes.len() >= BATCH_BYTES || self.batch.events.len() >= BATCH_EVENTS {
+            self.submit();
+        }
+    }
+
+    /// Hands the batch to the threads.
+    fn submit(&mut self) {
+        if self.threads.is_none() {
+            self.threads = Threads::start(&self.halves);
+        }
+        if self.threads.is_none() {
+            return self.work(); // the system gives no threads
+        }
+        while let Some(done) = self.threads.as_ref().and_then(|threads| threads.done.try_recv().ok()) {
+            self.done(done);
+        }
+        while self.under_way.len() >= MOST_UNDER_WAY {
+            self.wait();
+        }
+        let Some(threads) = &self.threads else { return };
+        let next = self.spare.pop().unwrap_or_default();
+        let batch = Arc::new(std::mem::replace(&mut self.batch, next));
+        for lane in &threads.lanes {
+            let _ = lane.send(batch.clone());
+        }
+        let _ = threads.story.send((batch, std::mem::take(&mut self.logged)));
+        self.under_way.push_back(std::mem::take(&mut self.tells));
+    }
+
+    /// Finishes everything that was pushed: batches under way where they are, the one being filled here.
+    fn settle(&mut self) {
+        while !self.under_way.is_empty() {
+            self.wait();
+        }
+        self.work();
+    }
+
+    /// Does on this thread what the others would do with the batch; none is under way.
+    fn work(&mut self) {
+        if self.batch.events.is_empty() {
+            return;
+        }
+        let batch = Arc::new(std::mem::take(&mut self.batch));
+        let lanes = self.halves.lanes.iter().enumerate();
+        let seen = lanes.map(|(number, lane)| see(&mut lock(lane), number, &batch)).collect();
+        let logged = std::mem::take(&mut self.logged);
+        let mut upper = lock(&self.halves.upper);
+        tell(&mut upper, &batch, seen, logged);
+        self.hosts.append(&mut upper.take_hosts());
+        drop(upper);
+        (self.tells, self.fresh) = (false, true);
+        self.reuse(batch);
+    }
+
+    /// Waits for a batch under way.
+    fn wait(&mut self) {
+        let Some(threads) = &self.threads else { return self.under_way.clear() };
+        match threads.done.recv() {
+            Ok(done) => self.done(done),
+            Err(_) => self.end(),
+        }
+    }
+
+    fn done(&mut self, done: Done) {
+        self.under_way.pop_front();
+        self.told.extend(done.told);
+        self.hosts.extend(done.hosts);
+        done.batch.into_iter().for_each(|batch| self.reuse(batch));
+    }
+
+    fn reuse(&mut self, batch: Arc<Batch>) {
+        if let Some(mut batch) = Arc::into_inner(batch)
+            && self.spare.len() < MOST_UNDER_WAY
+        {
+            batch.events.clear();
+            batch.bytes.clear();
+            if self.batch.events.is_empty() && self.batch.bytes.capacity() == 0 {
+                self.batch = batch;
+            } else {
+                self.spare.push(batch);
+            }
+        }
+    }
+
+    /// Ends the threads; the panic of one is a panic here.
+    fn end(&mut self) {
+        let Some(Threads { lanes, story, done, handles }) = self.threads.take() else { return };
+        drop((lanes, story, done));
+        self.under_way.clear();
+        for handle in handles {
+            if let Err(panic) = handle.join() {
+                panic::resume_unwind(panic);
+            }
+        }
+    }
+}
+
+impl HostSource for Lanes {
+    fn take_hosts(&mut self) -> Vec<Host> {
+        if self.tells || self.under_way.contains(&true) {
+            self.settle();
+        }
+        std::mem::take(&mut self.hosts)
+    }
+}
+
+impl Drop for Lanes {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            self.end();
+        }
+    }
+}
+
+impl Threads {
+    /// Starts a thread for each lane and one for the story; `None` where the system gives none.
+    fn start(halves: &Arc<Halves>) -> Option<Self> {
+        let mut handles = Vec::new();
+        let (mut lanes, mut results) = (Vec::new(), Vec::new());
+        for number in 0..halves.lanes.len() {
+            let (batches, jobs) = channel::<Arc<Batch>>();
+            let (results_in, results_out) = channel();
+            let halves = halves.clone();
+            let run = move || {
+                let Some(lane) = halves.lanes.get(number) else { return };
+                for batch in jobs {
+                    let seen = see(&mut lock(lane), number, &batch);
+                    drop(batch);
+                    if results_in.send(seen).is_err() {
+                        return;
+                    }
+                }
+            };
+            handles.push(thread::Builder::new().name(format!("lane {number}")).spawn(run).ok()?);
+            lanes.push(batches);
+            results.push(results_out);
+        }
+        let (story, jobs) = channel::<ForStory>();
+        let (done_in, done) = channel();
+        let halves = halves.clone();
+        let run = move || {
+            for (batch, logged) in jobs {
+                let seen: Result<Vec<Seen>, _> = results.iter().map(Receiver::recv).collect();
+                let Ok(seen) = seen else { return };
+                let mut upper = lock(&halves.upper);
+                tell(&mut upper, &batch, seen, logged);
+                let told = std::iter::from_fn(|| upper.next_told()).collect();
+                let hosts = upper.take_hosts();
+                drop(upper);
+                if done_in.send(Done { told, hosts, batch: Some(batch) }).is_err() {
+                    return;
+                }
+            }
+        };
+        handles.push(thread::Builder::new().name("story".to_owned()).spawn(run).ok()?);
+        Some(Self { lanes, story, done, handles })
+    }
+}
+
+/// What a lane sees in a batch.
+fn see(lane: &mut Lane, number: usize, batch: &Batch) -> Seen {
+    let mut seen = Seen::default();
+    for (index, event) in batch.events.iter().enumerate() {
+        let before = seen.observations.len();
+        match event {
+            Event::Frame { lane: whose, frame, payload, now } if usize::from(*whose) == number => {
+                let payload = batch.bytes.get(payload.clone()).unwrap_or_default();
+                lane.push(&frame.with_payload(payload), *now, &mut seen.observations);
+            }
+            Event::Sweep(now) => lane.advance(*now, &mut seen.observations),
+            Event::Finish(_) => lane.finish(&mut seen.observations),
+            Event::Frame { .. } | Event::Logged => {}
+        }
+        if seen.observations.len() > before {
+            seen.ends.push((index, seen.observations.len()));
+        }
+    }
+    seen
+}
+
+/// Tells the story what the lanes saw in a batch, in the order in which it happened.
+fn tell(upper: &mut Upper, batch: &Batch, seen: Vec<Seen>, logged: Vec<Logged>) {
+    let mut lanes: Vec<_> = seen
+        .into_iter()
+        .map(|Seen { observations, ends }| (observations.into_iter(), ends.into_iter().peekable(), 0))
+        .collect();
+    let mut logged = logged.into_iter();
+    let mut gathered = Vec::new();
+    for (index, event) in batch.events.iter().enumerate() {
+        for (observations, ends, taken) in &mut lanes {
+            if let Some((_, end)) = ends.next_if(|(shown, _)| *shown == index) {
+                gathered.extend(observations.by_ref().take(end - *taken));
+                *taken = end;
+            }
+        }
+        match event {
+            Event::Frame { frame, .. } => upper.take(frame.at, &mut gathered),
+            Event::Sweep(now) => {
+                sort_by_flow(&mut gathered);
+                upper.sweep(*now, &mut gathered);
+            }
+            Event::Logged => match logged.next() {
+                Some(Logged::Unplaced(observation)) => upper.observe(observation),
+                Some(Logged::Placed(observation, in_log)) => upper.observe_placed(observation, in_log),
+                None => {}
+            },
+            Event::Finish(last) => {
+                sort_by_flow(&mut gathered);
+                upper.finish(*last, &mut gathered);
+            }
+        }
+    }
+}
+
+/// What another thread left half done when it panicked is not looked at: the panic is passed on ([`Lanes::end`]).
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,131 @@
+//! The half of the engine that sees the whole capture: observations in, rows and sign-ins with their findings out.
+//!
+//! What goes in goes in in capture order, and rows leave before the next thing comes: so what they say does not
+//! depend on who asks for them, and when.
+
+use std::collections::VecDeque;
+
+use crate::engine::join::Seen;
+use crate::engine::join::seam::InLog;
+use crate::engine::sieve::Host;
+use crate::findings::{self, Cited, Finding};
+use crate::model::{At, Observation, Timestamp};
+use crate::story::login::Login;
+use crate::story::row::LogCopy;
+use crate::story::{Row, Story};
+
+/// What leaves.
+#[expect(clippy::large_enum_variant, reason = "nearly all are rows")]
+pub enum Told {
+    /// The next row, with the findings that cite it as far as they are known.
+    Row(Row),
+    /// A sign-in that is over, and what is wrong with it.
+    Login(Box<Login>, Vec<Finding>),
+}
+
+/// The story and its findings.
+pub struct Upper {
+    /// The story.
+    pub story: Story,
+    cited: Cited,
+    /// What has left the story.
+    ready: VecDeque<Told>,
+    hosts: Vec<Host>,
+}
+
+/// Most hosts that wait to be watched.
+const MOST_HOSTS: usize = 1024;
+
+impl Upper {
+    /// Nothing has happened.
+    pub fn new(story: Story) -> Self {
+        Self { story, cited: Cited::default(), ready: VecDeque::new(), hosts: Vec::new() }
+    }
+
+    /// Takes what a packet shows.
+    pub fn take(&mut self, at: At, observations: &mut Vec<Observation>) {
+        if observations.is_empty() {
+            return;
+        }
+        self.settle();
+        self.story.saw(at);
+        self.push(observations);
+    }
+
+    fn push(&mut self, observations: &mut Vec<Observation>) {
+        for observation in observations.drain(..) {
+            self.story.push(observation);
+        }
+        let room = MOST_HOSTS.saturating_sub(self.hosts.len());
+        self.hosts.extend(self.story.take_hosts().into_iter().take(room));
+    }
+
+    /// Takes what flows show because time passed.
+    pub fn sweep(&mut self, now: Timestamp, observations: &mut Vec<Observation>) {
+        self.settle();
+        self.push(observations);
+        self.story.advance(now);
+    }
+
+    /// Takes what a trace log says.
+    pub fn observe(&mut self, observation: Observation) {
+        self.settle();
+        self.story.saw(observation.at);
+        self.take(observation.at, &mut vec![observation]);
+    }
+
+    /// Takes a message of a trace log that has its place in packets that were pushed.
+    pub fn observe_placed(&mut self, observation: Observation, in_log: InLog) {
+        self.settle();
+        let InLog { input, line, seen } = in_log;
+        let copy = LogCopy { input, line, differs: seen == Seen::Different };
+        if seen == Seen::Closed || !self.story.note_copy(&observation, copy) {
+            self.story.push_copy(observation, copy);
+        }
+    }
+
+    /// Takes what flows show at the end; `last` is the packet seen last.
+    pub fn finish(&mut self, last: Option<At>, observations: &mut Vec<Observation>) {
+        self.settle();
+        if let Some(last) = last {
+            self.story.saw(last);
+        }
+        self.push(observations);
+        self.story.finish();
+    }
+
+    /// Hosts that sign-ins were told to go to, since the last call.
+    pub fn take_hosts(&mut self) -> Vec<Host> {
+        std::mem::take(&mut self.hosts)
+    }
+
+    /// The next row or sign-in that is final, in order.
+    pub fn next_told(&mut self) -> Option<Told> {
+        if self.ready.is_empty() {
+            self.step();
+        }
+        self.ready.pop_front()
+    }
+
+    /// What may leave leaves before something else happens.
+    fn settle(&mut self) {
+        while self.step() {}
+    }
+
+    /// Lets the next row leave, behind the sign-ins that are over with it; whether anything left.
+    fn step(&mut self) -> bool {
+        let before = self.ready.len();
+        let row = self.story.next_row().map(|mut row| {
+            if let Some(login) = self.story.login_of(&row) {
+                row.findings = self.cited.of(&row, login);
+            }
+            row
+        });
+        while let Some(login) = self.story.next_login() {
+            let found = findings::check_login(&login);
+            self.ready.push_back(Told::Login(Box::new(login), found));
+        }
+        self.ready.extend(row.map(Told::Row));
+        self.ready.len() > before
+    }
+}
