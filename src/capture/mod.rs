@@ -4,6 +4,7 @@
 //! and the secrets that a capture carries. Memory is constant whatever the size. What a file is, its
 //! content tells, never its name. A damaged file gives all before the damage.
 
+pub mod ahead;
 pub mod buffer;
 pub mod file;
 #[cfg(feature = "live")]

@@ -25,6 +25,7 @@ use crate::story::{Damage, Report, Row};
 pub struct Run {
     inputs: Inputs,
     logs: Logs,
+    has_logs: bool,
     engine: Engine,
     names: Vec<String>,
     progress: Progress,
@@ -90,6 +91,7 @@ impl Run {
             let more = known.and_then(|known| known.clock.median()).unwrap_or_default();
             log.offset = Span::from_nanos(log.offset.as_nanos().saturating_add(more.as_nanos()));
         }
+        let has_logs = !logs.is_empty();
         let logs = Logs::new(logs, reading.log_zone.clone(), &options.limits);
         let mut engine = Engine::new(options);
         engine.name_inputs(&names);
@@ -99,6 +101,7 @@ impl Run {
         Ok(Self {
             inputs,
             logs,
+            has_logs,
             engine,
             names,
             progress,
@@ -140,12 +143,15 @@ impl Run {
 
     /// Reads what comes next: a packet, or what a log says.
     fn step(&mut self) {
+        let packet_no = self.packets.map_or(PacketNo::FIRST, PacketNo::next);
+        if !self.has_logs {
+            return self.read_packet(packet_no);
+        }
         let log_due = self.logs.due();
         while let Some((input, after, error)) = self.logs.take_damage() {
             self.damaged(input, after, error.to_string());
         }
         let due = self.inputs.due();
-        let packet_no = self.packets.map_or(PacketNo::FIRST, PacketNo::next);
         if self.seam.is_some() {
             return self.step_joined(log_due, due, packet_no);
         }
