@@ -1,5 +1,6 @@
 //! Times the reading of trace logs alone, from records to observations, without the story that is told of them:
 //! `cargo run --release --example read_logs FILE...`
+#![expect(clippy::disallowed_methods, reason = "what is measured here is how long it takes")]
 
 use std::error::Error;
 use std::fs::{self, File};
