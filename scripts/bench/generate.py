@@ -18,7 +18,7 @@ seen with checksum offloading.  Memory use does not grow with the size.
                     key log is OUT.keys (OUT without .pcap). Needs the program openssl.
   sip-tls13         The same inside TLS 1.3.
   logins            SIZE thousand logins of one day at a server, 16 messages each,
-                    about 15 MiB for a thousand; eight connections are open at once.
+                    17 MiB for a thousand; eight connections are open at once.
   log               A client's trace log (.uccapilog) of nothing but logins.
   log-quiet         The same; 98 % of its lines belong to no message.
   hostile-halfopen  SYNs to port 5061, each from another address, no answers:
@@ -738,8 +738,8 @@ def log(quiet, out, rng, size_mib, count):
             days, second = divmod(seconds, 86400)
             return b"04/%02d/2030|%02d:%02d:%02d.%03d" % (
                 1 + days % 30, second // 3600, second // 60 % 60, second % 60, millis)
-        template.patch(value, [range(begin + at, begin + at + 23)
-                               for at in (found.start() for found in re.finditer(rb" {22}0(?= 1F68)", template.data[begin:]))])
+        blank = re.compile(rb" {22}0(?= 1F68)")
+        template.patch(value, [range(*found.span()) for found in blank.finditer(template.data, begin)])
 
     length = [0]                                # milliseconds of a copy, once they are known
     for j in range(at_once):

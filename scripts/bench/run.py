@@ -71,7 +71,7 @@ def make_input(kind, size, work):
     """The input and what the generator said about it; None where there is no room for it."""
     script = HERE / "generate.py"
     digest = hashlib.sha256(script.read_bytes()).hexdigest()
-    path = work / f"{kind}-{size}.{'uccapilog' if kind.startswith('log') and kind != 'logins' else 'pcap'}"
+    path = work / f"{kind}-{size}.{'uccapilog' if kind in ('log', 'log-quiet') else 'pcap'}"
     note = path.with_suffix(".json")
     if path.exists() and note.exists():
         info = json.loads(note.read_text())
@@ -107,7 +107,7 @@ def watch(pid, stop, peaks):
         peaks += [int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM:")]
 
 
-def measure(command, errors, floor=0.0, output=subprocess.DEVNULL):
+def measure(command, output, errors, floor=0.0):
     """(wall seconds, CPU seconds, peak resident MiB, exit code) of one run.
 
     The system's peak of a process begins with that of the process that started
@@ -156,13 +156,15 @@ def run_job(job, path, info, binary, peers, work, runs):
     keys = path.with_suffix(".keys")
     programs = programs_of(binary, keys, peers, path.suffix == ".uccapilog")
     results = {name: [] for name in programs}
-    floor = max(measure(["true"], subprocess.DEVNULL)[2] for _ in range(5)) + 0.5
+    floor = max(measure(["true"], subprocess.DEVNULL, subprocess.DEVNULL)[2] for _ in range(5)) + 0.5
     for turn in range(runs + 1):            # turn 0 warms up
         for name, command in programs.items():
             out.unlink(missing_ok=True)
-            words = [{"FILE": str(path), "OUT": str(out)}.get(word, word).replace("KEYS", str(keys)) for word in command]
-            with open(log, "wb") as errors, open(said, "wb") as output:
-                *values, code = measure(words, errors, floor, output if name == READING else subprocess.DEVNULL)
+            files = {"FILE": str(path), "OUT": str(out)}
+            words = [files.get(word, word).replace("KEYS", str(keys)) for word in command]
+            # Not to /dev/null: grep stops early there.
+            with open(said, "wb") as output, open(log, "wb") as errors:
+                *values, code = measure(words, output, errors, floor)
             if code:
                 tail = log.read_text(errors="replace").strip()[-500:]
                 problem(f"{job}: {name} ended with {code}: {tail}")
@@ -176,8 +178,8 @@ def run_job(job, path, info, binary, peers, work, runs):
                 results[name].append(values)
             print(f"{job} {turn}/{runs} {name}: {values[0]:.3f} s, {values[1]:.3f} s CPU, {values[2]:.1f} MiB",
                   file=sys.stderr)
-    for path in out, log, said:
-        path.unlink(missing_ok=True)
+    for file in out, log, said:
+        file.unlink(missing_ok=True)
     counted = {"packets": info["packets"], "messages": info["sip_messages"]}
     size = f"{info['bytes'] / MIB:.0f} MiB" if info["bytes"] > MIB else f"{info['bytes'] / 1024:.0f} KiB"
     label = ", ".join([job, size, *(f"{number:,} {what}" for what, number in counted.items() if number)])
@@ -186,7 +188,8 @@ def run_job(job, path, info, binary, peers, work, runs):
         ratios = [""] * 3 if name == "lynccap" else [
             f"{own / max(other, 1e-3):.2f}" for own, other in zip(medians["lynccap"], (wall, cpu, peak))]
         rate = f"{info['sip_messages'] / wall:,.0f}" if info["sip_messages"] and name.startswith("lynccap") else ""
-        yield [label, name, seconds(wall), seconds(cpu), f"{peak:.1f}", f"{info['bytes'] / MIB / wall:.0f}", rate, *ratios]
+        speed = f"{info['bytes'] / MIB / wall:.0f}"
+        yield [label, name, seconds(wall), seconds(cpu), f"{peak:.1f}", speed, rate, *ratios]
     for peer in peers:
         if peer[0] not in medians:
             yield [label, peer[0], "missing", *[""] * 7]
@@ -214,9 +217,11 @@ def main():
         kind, size, peers = JOBS[job]
         made = make_input(kind, (args.size or size) * args.times, args.work) if kind else login_capture()
         if made:
-            table += run_job(job, *made, os.path.abspath(binary), peers, args.work, args.runs if kind else 20 * args.runs)
+            runs = args.runs if kind else 20 * args.runs
+            table += run_job(job, *made, os.path.abspath(binary), peers, args.work, runs)
     print(f"Medians of {args.runs} runs after one to warm up, {os.cpu_count()} CPUs.\n")
-    head = ["input", "program", "wall", "CPU", "peak MiB", "MiB/s", "messages/s", "wall ratio", "CPU ratio", "memory ratio"]
+    head = ["input", "program", "wall", "CPU", "peak MiB", "MiB/s", "messages/s", "wall ratio", "CPU ratio",
+            "memory ratio"]
     for row in [head, ["---"] * 2 + ["---:"] * 8, *table]:
         print("| " + " | ".join(row) + " |")
     for text in problems:
