@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Write a synthetic capture for the lynccap benchmarks.
+"""Write a synthetic capture or trace log for the lynccap benchmarks.
 
-    generate.py KIND SIZE_MIB OUT.pcap [--seed N]
+    generate.py KIND SIZE OUT [--seed N]
 
-The output is a classic pcap (microseconds, Ethernet, IPv4) of about SIZE_MIB
+The output is a classic pcap (microseconds, Ethernet, IPv4) of about SIZE
 MiB, the same bytes for the same arguments (but for the TLS kinds, whose keys
 are new each time).  IP, TCP and UDP lengths and all
 sequence and acknowledgement numbers are right; checksums are 0, as they are
@@ -17,20 +17,30 @@ seen with checksum offloading.  Memory use does not grow with the size.
   sip-tls12         The same inside TLS to port 5061: TLS 1.2, AES-256-GCM. The
                     key log is OUT.keys (OUT without .pcap). Needs the program openssl.
   sip-tls13         The same inside TLS 1.3.
+  logins            SIZE thousand logins of one day at a server, 16 messages each,
+                    17 MiB for a thousand; eight connections are open at once.
+  log               A client's trace log (.uccapilog) of nothing but logins.
+  log-quiet         The same; 98 % of its lines belong to no message.
   hostile-halfopen  SYNs to port 5061, each from another address, no answers:
                     15625 for each MiB asked for, a million per 64.
   hostile-ooo       One connection to port 5060, every second segment missing
                     and never sent again.
   hostile-frags     First fragments of IPv4 datagrams, small and full-size in
                     turn, each of another datagram; no other fragments.
+  hostile-tiny      Two connections to port 5061 that carry TLS records of one
+                    byte, one in full segments, one in segments of one byte.
+  hostile-reorder   256 connections to port 5060 with a MESSAGE in each segment;
+                    the 44 segments of each window come last to first.
 
 A login is one plain TCP connection to port 5060: REGISTER 401, 401, 200 with
 NTLM headers, SERVICE 403, SUBSCRIBE 200 with 16 KB bodies, BENOTIFY without
 answers, CRLFCRLF keep-alives, and REGISTER with Expires 0.  Messages are sent
-in bursts that are cut into segments without regard to message borders.
+in bursts that are cut into segments without regard to message borders.  A login
+of "logins" is the same with one SERVICE, two SUBSCRIBEs and small bodies.
 
 One line of JSON on standard output says what was written.  "sip_messages" is
-the number of whole messages; keep-alives are counted apart.
+the number of whole messages, null where none is to be expected; keep-alives
+are counted apart.
 """
 import argparse
 import base64
@@ -39,6 +49,7 @@ import itertools
 import json
 import os
 import random
+import re
 import ssl
 import struct
 import subprocess
@@ -152,6 +163,8 @@ def xml(root, item, size):
 BODIES = [("vnd-microsoft-roaming-contacts", xml("contactList", "contact", 16000)),
           ("vnd-microsoft-provisioning-v2", xml("provisionGroupList", "provisionGroup", 16400)),
           ("vnd-microsoft-roaming-self", xml("roamingData", "category", 15600))]
+SMALL = [("vnd-microsoft-roaming-self", xml("roamingData", "category", 500)),
+         ("vnd-microsoft-provisioning-v2", xml("provisionGroupList", "provisionGroup", 900))]
 NOTES = [xml("categories", "category", size) for size in (400, 700, 900, 1600)]
 SERVICE = xml("getLocations", "location", 300)
 REALM = 'NTLM realm="SIP Communications Service", targetname="pool.ex.test", version=4'
@@ -176,9 +189,13 @@ def ntlm(kind, *parts):
 CHALLENGE = ntlm(2, "EX", NTLM_FLAGS + bytes(range(8)) + bytes(8), "\2\4EX\0\0", NTLM_VERSION)
 
 
-def login_bursts(rng, number, client, port, count):
-    """The bytes of one login as (side, bytes) bursts."""
-    user = f"user{number % 4000}"
+def ntlm_answer(user):
+    return ntlm(3, 12 * "l", 12 * "n", "EX", user, "PC-" + user, "", NTLM_FLAGS + NTLM_VERSION)
+
+
+def login_bursts(rng, user, client, port, count, bodies=BODIES, notes_of=None):
+    """The bytes of one login as (side, bytes) bursts; notes_of: how many BENOTIFY each burst of them has."""
+    notes_of = notes_of or [rng.randrange(1, 7) for _ in range(rng.randrange(4, 9))]
     uri, epid, tag = f"sip:{user}@ex.test", f"{rng.getrandbits(40):010x}", f"{rng.getrandbits(40):010x}"
     host = ".".join(map(str, client.to_bytes(4, "big")))
     opaque = f"{rng.getrandbits(32):08X}"
@@ -229,17 +246,16 @@ def login_bursts(rng, number, client, port, count):
     yield CLIENT, request("REGISTER", reg, [event, auth + '""'])
     yield SERVER, reply("401 Unauthorized", "REGISTER", reg, [
         f'WWW-Authenticate: {REALM}, opaque="{opaque}", gssapi-data="{CHALLENGE}"'])
-    answer = ntlm(3, 12 * "l", 12 * "n", "EX", user, "PC-" + user, "", NTLM_FLAGS + NTLM_VERSION)
-    yield CLIENT, request("REGISTER", reg, [event, auth + f'"{answer}"'])
+    yield CLIENT, request("REGISTER", reg, [event, auth + f'"{ntlm_answer(user)}"'])
     yield SERVER, reply("200 OK", "REGISTER", reg, [
         signed(SERVER), "Expires: 7200", "ms-keep-alive: UAS; tcp=no; hop-hop=yes; timeout=300",
         "Allow-Events: vnd-microsoft-provisioning,vnd-microsoft-roaming-contacts,presence"])
 
-    calls = [call_id() for _ in range(4)]   # SERVICE and three SUBSCRIBEs in one burst
+    calls = [call_id() for _ in range(1 + len(bodies))]     # SERVICE and the SUBSCRIBEs in one burst
     out = [request("SERVICE", calls[0], [signed(CLIENT)], "msrtc-getLocations", SERVICE)]
     back = [reply("403 Forbidden", "SERVICE", calls[0], [
         signed(SERVER), 'ms-diagnostics: 2044;reason="Operation forbidden";source="fe1.ex.test"'])]
-    for call, (ctype, body) in zip(calls[1:], BODIES):
+    for call, (ctype, body) in zip(calls[1:], bodies):
         event = [f"Event: {ctype}", f"Accept: application/{ctype}+xml"]
         out.append(request("SUBSCRIBE", call, [*event, "Supported: ms-benotify, ms-piggyback-first-notify",
                                                signed(CLIENT)]))
@@ -249,7 +265,7 @@ def login_bursts(rng, number, client, port, count):
     yield SERVER, b"".join(back)
 
     sub, notes = call_id(), 0
-    for turn in range(rng.randrange(4, 9)):
+    for turn, number in enumerate(notes_of):
         ping = b"" if turn % 3 else b"\r\n\r\n"
         count["keepalives"] += bool(ping)
         if turn % 2:                        # turn 3: request and keep-alive in one segment
@@ -259,7 +275,7 @@ def login_bursts(rng, number, client, port, count):
         elif ping:
             yield CLIENT, ping
         burst = b""
-        for _ in range(rng.randrange(1, 7)):
+        for _ in range(number):
             notes += 1
             burst += build(f"BENOTIFY sip:{host}:{port};transport=tcp SIP/2.0", sub, notes, "BENOTIFY", [
                 "Max-Forwards: 69", signed(SERVER), "Event: presence",
@@ -278,7 +294,7 @@ def endpoint(number):
 
 def login(rng, number, count, with_dns=True):
     client, port = endpoint(number)
-    bursts = list(login_bursts(rng, number, client, port, count))
+    bursts = list(login_bursts(rng, f"user{number % 4000}", client, port, count))
     count["logins"] += 1
 
     def frames():
@@ -354,7 +370,7 @@ def tls_bursts(contexts, bursts):
 def tls_login(contexts):
     def flow(rng, number, count):
         client, port = endpoint(number)
-        bursts = list(login_bursts(rng, number, client, port, count))
+        bursts = list(login_bursts(rng, f"user{number % 4000}", client, port, count))
         count["logins"] += 1
         count["flows"] += 1
 
@@ -457,13 +473,13 @@ def record(frame):
     return REC.pack(0, 0, len(frame), len(frame)) + frame
 
 
-def blocks(out, template, number, step_usec, fields, count):
+def blocks(out, template, number, step_usec, fields, count, at_once=4096):
     """`number` copies of template; fields: (offset, struct code, value of the n-th copy)."""
     fields = [(0, "<I", lambda n: EPOCH + n * step_usec // 1000000),
               (4, "<I", lambda n: n * step_usec % 1000000), *fields]
     size = len(template)
-    for begin in range(0, number, 4096):
-        part = range(begin, min(number, begin + 4096))
+    for begin in range(0, number, at_once):
+        part = range(begin, min(number, begin + at_once))
         data = bytearray(template * len(part))
         for offset, code, value in fields:
             column = struct.pack(f"{code[0]}{len(part)}{code[1]}", *map(value, part))
@@ -497,6 +513,7 @@ def ooo(out, rng, size_mib, count):
     blocks(out, record(data), number, 100, [
         (16 + 38, ">I", lambda n: first + 2 * MSS * n & 0xFFFFFFFF)], count)
     count["flows"] = 1
+    count["sip_messages"] = None            # how many are told is for the reader's bounds to say
 
 
 def frags(out, rng, size_mib, count):
@@ -515,26 +532,266 @@ def frags(out, rng, size_mib, count):
     count["flows"] = 2 * number
 
 
-HOSTILE = {"hostile-halfopen": halfopen, "hostile-ooo": ooo, "hostile-frags": frags}
+TINY_RECORD = b"\x17\x03\x03\0\1x"
+
+
+def tiny(out, rng, size_mib, count):
+    hello = b"\3\3" + NOISE[:32] + b"\0"
+    client = hello + b"\0\4\xc0\x30\xc0\x2c\1\0\0\0"
+    server = hello + b"\xc0\x30\0"
+    ends = []
+    for port in 50000, 50001:
+        stream = Stream(rng, 0x0A000001, port, POOL, 5061)
+        frames = list(stream.open())
+        for side, kind, body in (CLIENT, 1, client), (SERVER, 2, server):
+            body = struct.pack(">I", kind << 24 | len(body)) + body
+            frames += stream.send(side, b"\x16\3\3" + struct.pack(">H", len(body)) + body)
+            frames += stream.send(side, b"\x14\3\3\0\1\1")
+        for frame in frames:
+            out.write(REC.pack(EPOCH - 1, 0, len(frame), len(frame)) + frame)
+        count["packets"] += len(frames)
+        ends.append(stream)
+    full = TINY_RECORD * (MSS // len(TINY_RECORD))
+    firsts = [stream.seq[CLIENT] for stream in ends]
+    unit = record(ends[0].seg(CLIENT, ACK | PSH, full))
+    places, runs = [(0, len(full), 0)], 24      # (offset, bytes for each copy, bytes before) of each record
+    for i in range(runs):                       # as many bytes of capture in segments of one byte
+        places.append((len(unit), runs, i))
+        unit += record(ends[1].seg(CLIENT, ACK | PSH, TINY_RECORD[i % 6:][:1]))
+    number = size_mib * MIB // len(unit)
+    fields = []
+    for i, (at, each, before) in enumerate(places):
+        fields += [(at, "<I", lambda n: EPOCH + n * 500 // 1000000),
+                   (at + 4, "<I", lambda n, i=i: (n * 500 + i * 20) % 1000000),
+                   (at + 16 + 38, ">I", lambda n, first=firsts[i > 0], each=each, before=before:
+                    first + n * each + before & 0xFFFFFFFF)]
+    blocks(out, unit, number, 500, fields, count)
+    count["packets"] += number * runs
+    count["flows"] = 2
+
+
+def reorder(out, rng, size_mib, count):
+    connections, window = 256, 44
+    head = (b"MESSAGE sip:user1@ex.test SIP/2.0\r\nVia: SIP/2.0/TCP 10.0.0.1:50000\r\n"
+            b"From: <sip:user1@ex.test>;tag=1\r\nTo: <sip:user2@ex.test>\r\nCall-ID: 00000000\r\n"
+            b"CSeq: 1 MESSAGE\r\nContent-Type: text/plain\r\nContent-Length: ")
+    head += b"%d\r\n\r\n" % (MSS - len(head) - 8)
+    for i in range(connections):
+        stream = Stream(random.Random(0), 0x0A000001, 50000 + i, POOL, 5060)
+        for frame in stream.open():
+            out.write(REC.pack(EPOCH - 1, 0, len(frame), len(frame)) + frame)
+        count["packets"] += 3
+    first, call = stream.seq[CLIENT], 16 + 54 + head.index(b"00000000")
+    segment = record(stream.seg(CLIENT, ACK | PSH, head.ljust(MSS, b"x")))
+    fields, turns = [], size_mib * MIB // (window * len(segment))
+    for i in range(window):
+        at, place = i * len(segment), window - 1 - i
+        fields += [
+            (at, "<I", lambda n: EPOCH + n * 1000 // 1000000),
+            (at + 4, "<I", lambda n, i=i: (n * 1000 + i * 20) % 1000000),
+            (at + 16 + 34, ">H", lambda n: 50000 + n % connections),
+            (at + 16 + 38, ">I", lambda n, place=place: first + (n // connections * window + place) * MSS & 0xFFFFFFFF),
+            (at + call, ">Q", lambda n, place=place: int.from_bytes(b"%08x" % (n * window + place), "big"))]
+    blocks(out, segment * window, turns, 1000, fields, count, 256)
+    count["packets"] += turns * (window - 1)
+    count["sip_messages"] = turns * window
+    count["flows"] = connections
+
+
+HOSTILE = {"hostile-halfopen": halfopen, "hostile-ooo": ooo, "hostile-frags": frags, "hostile-tiny": tiny,
+           "hostile-reorder": reorder}
+
+
+# --- Logins by the thousand and logs: copies of a template, some of their bytes patched --------
+
+class Template:
+    """Bytes to be written many times, and what is put at places of them in the n-th copy."""
+
+    def __init__(self):
+        self.data, self.patches = bytearray(), []
+
+    def patch(self, value, places):
+        """value(n): what the n-th copy has; places: of each byte of it the offset."""
+        self.patches.append((value, places))
+
+    def write(self, out, number):
+        size = len(self.data)
+        at_once = max(1, min(256, (16 * MIB) // size))
+        for begin in range(0, number, at_once):
+            part = range(begin, min(number, begin + at_once))
+            data = self.data * len(part)
+            for value, places in self.patches:
+                column = b"".join(map(value, part))
+                width = len(column) // len(part)
+                for i in range(width):
+                    values = column[i::width]
+                    for place in places:
+                        data[place[i]::size] = values
+            out.write(data)
+
+
+def guest(number):
+    """User, address and port of the login with that number, always of the same length."""
+    octets = 10, 100 + number // 10000 % 100, 100 + number // 100 % 100, 100 + number % 100
+    return f"user{number:06d}", int.from_bytes(octets, "big"), 50000 + number % 10000
+
+
+def where(address, port):
+    return b"%d.%d.%d.%d:%d" % (*address.to_bytes(4, "big"), port)
+
+
+def mark(number):
+    """Eight digits that no other login has, in place of those that identifiers begin with."""
+    return b"%08x" % (number * 2654435761 & 0xFFFFFFFF)
+
+
+def identifiers(text):
+    """What the identifiers in a text begin with."""
+    return set(re.findall(rb"(?:Call-ID: |tag=|epid=)([0-9a-f]{8})", text))
+
+
+def find(text, words):
+    """Offsets of the bytes of each of the words, which are of one length."""
+    return [range(*found.span()) for found in re.finditer(b"|".join(map(re.escape, words)), text)]
+
+
+def logins(out, rng, thousands, count):
+    at_once, lasts, day = 8, 6_900_000, 86_400_000_000
+    copies = thousands * 1000 // at_once
+    template, once, queues, streams = Template(), dict.fromkeys(count, 0), [], []
+    for j in range(at_once):
+        user, client, port = guest(j)
+        stream = Stream(rng, client, port, POOL, 5060)
+        frames = list(stream.open())
+        for side, data in login_bursts(rng, user, client, port, once, SMALL, [2]):
+            frames += stream.send(side, data)
+        queues.append([*frames, *stream.close()][::-1])
+        streams.append(([], []))                # of each byte that a side sent: where it stands
+    while any(queues):
+        j = rng.choice([j for j, queue in enumerate(queues) if queue])
+        frame, at = queues[j].pop(), len(template.data)
+        side = CLIENT if frame[26:30] == guest(j)[1].to_bytes(4, "big") else SERVER
+        template.data += record(frame)
+        address, port = at + 16 + (26, 30)[side], at + 16 + (34, 36)[side]
+        template.patch(lambda n, j=j: struct.pack(">IH", *guest(at_once * n + j)[1:]),
+                       [[*range(address, address + 4), port, port + 1]])
+        if not frame[47] & SYN:
+            streams[j][side].extend(range(at + 16 + 54, len(template.data)))
+        once["packets"] += 1
+    at, i, step = 0, 0, day // copies
+    while at < len(template.data):
+        begin = EPOCH * 1_000_000 + i * lasts // once["packets"]
+        template.patch(lambda n, begin=begin: struct.pack("<II", *divmod(begin + n * step, 1_000_000)),
+                       [range(at, at + 8)])
+        at, i = at + 16 + REC.unpack_from(template.data, at)[2], i + 1
+    for j, sides in enumerate(streams):
+        user, client, port = guest(j)
+        for side in sides:
+            text = bytes(template.data[at] for at in side)
+
+            def patch(value, *words):
+                places = [[side[at] for at in span] for span in find(text, words)]
+                if places:
+                    template.patch(lambda n, j=j: value(at_once * n + j), places)
+
+            patch(lambda k: guest(k)[0].encode(), user.encode())
+            patch(lambda k: where(*guest(k)[1:]), where(client, port))
+            patch(lambda k: ntlm_answer(guest(k)[0]).encode(), ntlm_answer(user).encode())
+            patch(mark, *identifiers(text))
+    template.write(out, copies)
+    for key, value in once.items():
+        count[key] += value * copies
+    count["logins"] = count["flows"] = copies * at_once
+
+
+def messages(data):
+    """The SIP messages of a burst."""
+    while data := data.lstrip(b"\r\n"):
+        end = data.index(b"\r\n\r\n") + 4
+        end += int(re.search(rb"\r\nContent-Length: (\d+)", data[:end])[1])
+        yield data[:end]
+        data = data[end:]
+
+
+QUIET = ["Function: CUccSubscription::OnTimer, subscription=0A3F{0:04X}, state=3",
+         "CUccDnsQuery::GetNextTarget - no more targets, hr=0x00000000",
+         "SIP_STACK: ASYNC_WORKITEM::ProcessWorkItem this 0x1B{0:04X}40 type 12",
+         "OUTGOING_TRANSACTION::OnRequestTimer, timer fired, id={0}",
+         "TRANSPORT_LAYER::IsTransportAlive, socket=0x{0:04X}, last activity {0} ms ago, keep-alive not due",
+         "[presence] CUserBag::Update: {0} categories, container=200, instance=0, no change",
+         "CUccEndpoint::get_Id enter\r\n<endpoint id=\"{0}\" enabled=\"true\" />\r\n  of 1 endpoints",
+         "Lync::Contacts::GroupList::Sort - {0} items in 0 ms, no exception"]
+RARE = "CUccServerEndpoint::Enable failed, HRESULT=0x80ee0058, attempt {0}"
+
+
+def log(quiet, out, rng, size_mib, count):
+    template, clock, lines, noise = Template(), 0, 0, 0
+    client, server, begins = guest(0)[1], b"192.0.2.10:5061", 1_902_539_850_000
+    once, at_once = dict.fromkeys(count, 0), 1 if quiet else 8
+
+    def line(level, text):
+        template.data.extend(b"%23d 1F68:%s  :: %s\r\n" % (0, level, text))
+
+    def stamp(begin, clock, length):
+        def value(n):
+            seconds, millis = divmod(begins + clock + n * length[0], 1000)
+            days, second = divmod(seconds, 86400)
+            return b"04/%02d/2030|%02d:%02d:%02d.%03d" % (
+                1 + days % 30, second // 3600, second // 60 % 60, second % 60, millis)
+        blank = re.compile(rb" {22}0(?= 1F68)")
+        template.patch(value, [range(*found.span()) for found in blank.finditer(template.data, begin)])
+
+    length = [0]                                # milliseconds of a copy, once they are known
+    for j in range(at_once):
+        begin = len(template.data)
+        for side, data in login_bursts(rng, "user1", client, guest(j)[2], once):
+            for message in messages(data):
+                at, clock = len(template.data), clock + rng.randrange(5, 60)
+                form = b"Data Received -%s (To Local Address: %s) %d bytes" if side else \
+                    b"Sending Packet - %s (From Local Address: %s) %d bytes"
+                form %= server, where(client, guest(j)[2]), len(message)
+                line(b"C14 INFO", form + b":")
+                line(b"C14 INFO", message)
+                line(b"C14 INFO", b"End of " + form)
+                lines = template.data.count(b"\n", at)
+                for i in range(49 * lines if quiet else 0):
+                    text = (RARE if noise % 199 == 198 else QUIET[noise * 7 % 11 % 8]).format(rng.getrandbits(16))
+                    line(rng.choice((b"C14 INFO", b"D20 TRACE", b"D20 INFO", b"A4 TRACE")), text.encode())
+                    noise += 1
+                stamp(at, clock, length)
+        text = bytes(template.data[begin:])
+        for value, words in ((lambda k: b":%d" % guest(k)[2], [b":%d" % guest(j)[2]]), (mark, identifiers(text))):
+            places = [range(begin + span.start, begin + span.stop) for span in find(text, words)]
+            template.patch(lambda n, j=j, value=value: value(at_once * n + j), places)
+    length[0] = clock + 1000
+    copies = max(1, size_mib * MIB // len(template.data))
+    template.write(out, copies)
+    count["logins"] = count["flows"] = copies * at_once
+    count["sip_messages"] = once["sip_messages"] * copies
+    count["lines"] = template.data.count(b"\n") * copies
+
+
+LOGS = {"log": functools.partial(log, False), "log-quiet": functools.partial(log, True)}
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Write a synthetic capture for the lynccap benchmarks.")
-    parser.add_argument("kind", choices=["mixed", "sip", "sip-tls12", "sip-tls13", *HOSTILE])
-    parser.add_argument("size_mib", type=int)
+    parser = argparse.ArgumentParser(description="Write a synthetic capture or log for the lynccap benchmarks.")
+    parser.add_argument("kind", choices=["mixed", "sip", "sip-tls12", "sip-tls13", "logins", *LOGS, *HOSTILE])
+    parser.add_argument("size", type=int)
     parser.add_argument("out")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     rng = random.Random(args.seed)
     count = dict.fromkeys(["packets", "bytes", "sip_messages", "keepalives", "dns_messages", "flows", "logins"], 0)
     with open(args.out, "wb", buffering=MIB) as out:
-        out.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, 1))
-        if args.kind in HOSTILE:
-            HOSTILE[args.kind](out, rng, args.size_mib, count)
+        if args.kind not in LOGS:
+            out.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, 1))
+        if whole := {"logins": logins, **LOGS, **HOSTILE}.get(args.kind):
+            whole(out, rng, args.size, count)
         else:
             shares = {"mixed": MIXED, "sip": SIP}.get(args.kind)
             shares = shares or {tls_login(tls_contexts(args.kind, args.out.removesuffix(".pcap") + ".keys")): 1.0}
-            interleave(out, rng, args.size_mib * MIB, shares,
+            interleave(out, rng, args.size * MIB, shares,
                        400 if args.kind == "mixed" else 200, count)
         count["bytes"] = out.tell()
     json.dump({"kind": args.kind, "seed": args.seed, **count}, sys.stdout)

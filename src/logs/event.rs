@@ -4,6 +4,10 @@
 //! share, and takes a record up only where it also has what makes it worth a row: an address, a name or a code.
 
 use std::net::SocketAddr;
+use std::sync::LazyLock;
+
+use memchr::{memchr_iter, memchr3_iter, memmem};
+use smallvec::SmallVec;
 
 use crate::model::codes::CodeKind;
 use crate::model::{Direction, LogEvent, LogKind, LogLevel};
@@ -52,18 +56,15 @@ impl Peer {
     }
 }
 
-/// Whether a text has one of the words without which no record is taken up: `connect`, `DNS`, `HRESULT`, `0x8…`, `WSA…`.
-/// Nearly every record of a log is decided here, so each of its bytes is looked at once.
+/// Whether a text has one of the words without which no record is taken up: `DNS`, `HRESULT`, `WSA…`, `0x8…`, `connect`.
+/// Nearly every record of a log is decided here.
 fn has_hint(text: &[u8]) -> bool {
-    let begins = |at: usize, word: &[u8]| text.get(at..).is_some_and(|rest| rest.starts_with(word));
-    text.iter().enumerate().any(|(at, byte)| match byte {
-        b'D' => begins(at, b"DNS") || begins(at, b"Dns"),
-        b'H' => begins(at, b"HRESULT"),
-        b'W' => begins(at, b"WSA"),
-        b'0' => begins(at, b"0x8") || begins(at, b"0xc") || begins(at, b"0xC"),
-        b'o' => begins(at, b"onnect"),
-        _ => false,
-    })
+    static CONNECT: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new("onnect"));
+    let begins = |at: usize, word: &str| text.get(at..).is_some_and(|rest| rest.starts_with(word.as_bytes()));
+    let is_failure = |x: usize| matches!(text.get(x.saturating_sub(1)..), Some([b'0', b'x', b'8' | b'c' | b'C', ..]));
+    memchr3_iter(b'D', b'H', b'W', text).any(|at| ["DNS", "Dns", "HRESULT", "WSA"].iter().any(|word| begins(at, word)))
+        || memchr_iter(b'x', text).any(is_failure)
+        || CONNECT.find(text).is_some()
 }
 
 /// What `text` says; `None` where it is of no interest.
@@ -74,9 +75,10 @@ pub fn event(text: &[u8], level: LogLevel, component: Option<&str>) -> Option<(L
     }
     let text = String::from_utf8_lossy(text);
     let kind = kind(&text)?;
-    let ends = ends(&text);
-    let code = code(&text);
-    let name = name(&text);
+    let (ends, code, name) = {
+        let words: Words<'_> = words(&text).collect();
+        (ends(&text, &words), code_of(&words), name(&words))
+    };
     let has_place = ends.remote.is_some() || name.is_some();
     let kind = match kind {
         LogKind::Connected | LogKind::Closed(_) if ends.remote.is_none() => return None,
@@ -121,17 +123,19 @@ fn kind(text: &str) -> Option<LogKind> {
     (failed || has(&["hresult"])).then_some(LogKind::Error)
 }
 
+type Words<'a> = SmallVec<[&'a str; 32]>;
+
 /// Words that may be addresses, names or numbers.
 fn words(text: &str) -> impl Iterator<Item = &str> {
-    let between = |char: char| !(char.is_ascii_alphanumeric() || ".:-_[]".contains(char));
-    let words = text.split(between).map(|word| word.trim_matches(['.', ':', '-']));
+    let between = |char: char| !matches!(char, '0'..='9' | 'A'..='Z' | 'a'..='z' | '.' | ':' | '-' | '_' | '[' | ']');
+    let words = text.split(between).map(|word| word.trim_matches(|char| matches!(char, '.' | ':' | '-')));
     words.filter(|word| !word.is_empty() && word.len() <= LONGEST_WORD)
 }
 
-fn ends(text: &str) -> Ends {
+fn ends(text: &str, words: &[&str]) -> Ends {
     let mut ends = Ends::default();
     let mut before = "";
-    for word in words(text) {
+    for word in words {
         if let Ok(address) = word.parse() {
             let is_local = before.eq_ignore_ascii_case("address") && text.contains("ocal Address")
                 || before.eq_ignore_ascii_case("local");
@@ -147,46 +151,50 @@ fn ends(text: &str) -> Ends {
 }
 
 /// The first name with a dot in it: `_sip._tls.ex.test`, `sipinternal.ex.test`.
-fn name(text: &str) -> Option<String> {
+fn name(words: &[&str]) -> Option<String> {
     let is_file =
         |word: &str| [".cpp", ".h", ".cs", ".dll", ".exe", ".xml", ".log"].iter().any(|end| word.ends_with(end));
     let is_label = |label: &str| {
         !label.is_empty() && label.chars().all(|char| char.is_ascii_alphanumeric() || "-_".contains(char))
     };
-    let is_name = |word: &&str| {
-        let word = word.split_once(':').map_or(*word, |(host, _)| host);
-        let last = word.rsplit('.').next().unwrap_or_default();
-        word.contains('.')
-            && word.split('.').all(is_label)
-            && last.chars().all(|char| char.is_ascii_alphabetic())
-            && !is_file(word)
+    let is_name = |word: &&&str| {
+        if !word.contains('.') {
+            return false;
+        }
+        let word = word.split_once(':').map_or(**word, |(host, _)| host);
+        let Some((_, last)) = word.rsplit_once('.') else { return false };
+        word.split('.').all(is_label) && last.chars().all(|char| char.is_ascii_alphabetic()) && !is_file(word)
     };
-    let found = words(text).find(is_name)?;
+    let found = *words.iter().find(is_name)?;
     Some(found.split_once(':').map_or(found, |(host, _)| host).to_ascii_lowercase())
 }
 
 /// An HRESULT that says failure, or a Winsock error; one that is wrapped in an HRESULT is told as itself.
 pub fn code(text: &str) -> Option<(CodeKind, u32)> {
+    code_of(&words(text).collect::<Words<'_>>())
+}
+
+fn code_of(words: &[&str]) -> Option<(CodeKind, u32)> {
     let hresult = |word: &str| {
         let digits = word.strip_prefix("0x").or_else(|| word.strip_prefix("0X"))?;
         let number = u32::from_str_radix(digits, 16).ok()?;
         (number >= 0x8000_0000 && digits.len() == 8).then_some(number)
     };
-    if let Some(number) = words(text).find_map(hresult) {
-        let low = number & 0xffff;
-        let wrapped = number & 0xffff_0000 == 0x8007_0000 && CodeKind::Winsock.find(low).is_some();
-        return Some(if wrapped { (CodeKind::Winsock, low) } else { (CodeKind::Hresult, number) });
-    }
     let winsock = |word: &str| {
         word.parse()
             .ok()
             .filter(|&number| (10_000..12_000).contains(&number) && CodeKind::Winsock.find(number).is_some())
     };
-    if let Some(number) = words(text).find_map(winsock) {
+    if let Some(number) = words.iter().find_map(|word| hresult(word)) {
+        let low = number & 0xffff;
+        let wrapped = number & 0xffff_0000 == 0x8007_0000 && CodeKind::Winsock.find(low).is_some();
+        return Some(if wrapped { (CodeKind::Winsock, low) } else { (CodeKind::Hresult, number) });
+    }
+    if let Some(number) = words.iter().find_map(|word| winsock(word)) {
         return Some((CodeKind::Winsock, number));
     }
-    let named = words(text).find(|word| word.starts_with("WSA"))?;
-    let code = CodeKind::Winsock.table().iter().find(|code| code.name == named)?;
+    let named = words.iter().find(|word| word.starts_with("WSA"))?;
+    let code = CodeKind::Winsock.table().iter().find(|code| code.name == *named)?;
     Some((CodeKind::Winsock, code.number))
 }
 

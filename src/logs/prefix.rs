@@ -77,7 +77,7 @@ impl<'a> Rest<'a> {
         self.0 = self.0.trim_ascii_start();
     }
 
-    fn take(&mut self, is: fn(&u8) -> bool, most: usize) -> Option<&'a [u8]> {
+    fn take(&mut self, is: impl Fn(&u8) -> bool, most: usize) -> Option<&'a [u8]> {
         let count = self.0.iter().take(most).take_while(|byte| is(byte)).count();
         let (taken, rest) = self.0.split_at_checked(count).filter(|_| count > 0)?;
         self.0 = rest;

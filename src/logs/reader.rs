@@ -256,14 +256,14 @@ impl LogReader {
 
     /// A line with a prefix.
     fn begin(&mut self, found: Prefix, range: Range<usize>) {
-        if self.is_quoted(&found, &range) {
+        let told = self.lines.slice(range.start + found.text_at..range.end);
+        let end = if self.client { end_of(told, found.thread) } else { None };
+        if self.is_quoted(&found, end.as_ref(), &range) {
             if self.client {
                 self.client_goes_on(range);
             }
             return;
         }
-        let told = self.lines.slice(range.start + found.text_at..range.end);
-        let end = if self.client { end_of(told, found.thread) } else { None };
         let is_first = matches!(self.open, Open::Nothing);
         self.finish(range.start, end.as_ref(), true);
         self.lines.mark(range.start);
@@ -308,14 +308,12 @@ impl LogReader {
     }
 
     /// Whether a line with a prefix stands in the body of the message that is under way.
-    fn is_quoted(&mut self, found: &Prefix, range: &Range<usize>) -> bool {
+    fn is_quoted(&mut self, found: &Prefix, end: Option<&Announced>, range: &Range<usize>) -> bool {
         let lines = &self.lines;
         match &mut self.open {
             Open::Fields(begun) => found.time < begun.prefix.time,
             Open::Message(message) => {
-                let text = lines.slice(range.start + found.text_at..range.end);
-                let end = end_of(text, found.thread);
-                if let (Some(end), Some(announced)) = (&end, &message.announced)
+                if let (Some(end), Some(announced)) = (end, &message.announced)
                     && end.is_of(announced)
                 {
                     return false;
@@ -325,6 +323,7 @@ impl LogReader {
                 let asked = || counted.or_else(|| message::length(so_far)).unwrap_or(0);
                 let is_missing = message.size < *message.expected.get_or_insert_with(asked);
                 let earlier = found.time < message.begun.prefix.time;
+                let text = lines.slice(range.start + found.text_at..range.end);
                 is_missing && (earlier || end.is_none() && announcement(text, found.thread).is_none())
             }
             _ => false,
