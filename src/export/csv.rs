@@ -4,11 +4,12 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use ::csv::{Terminator, Writer, WriterBuilder};
+use ::csv::{ByteRecord, Terminator, Writer, WriterBuilder};
 
-use crate::export::{Choices, Export, Exporter, rfc3339};
+use crate::export::text::{self, Times};
+use crate::export::{Choices, Export, Exporter};
 use crate::findings::Finding;
-use crate::story::fields::{self, Value};
+use crate::story::fields::{self, Getter, Value};
 use crate::story::{Report, Row};
 
 /// The entry in [`crate::export::EXPORTERS`].
@@ -32,22 +33,21 @@ const LONGEST_CELL: usize = 32_767;
 /// Stands at the end of a cell that was cut.
 const CUT: &str = "… [cut]";
 
-/// How a column is made of a field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Unit {
-    /// As it is.
-    Plain,
-    /// Seconds as milliseconds.
-    Millis,
+struct Column {
+    value: Getter,
+    /// Of a second, all down to the nanosecond; of a millisecond.
+    digits: u32,
 }
 
-struct Column {
-    name: &'static str,
-    /// `None` for columns whose field no row has yet, and for the one that is no field.
-    field: Option<&'static fields::Field>,
-    unit: Unit,
-    delta: bool,
+impl Column {
+    fn new(name: &str, field: &str) -> Self {
+        let value = fields::find(field).map_or(SINCE_ROW_BEFORE, |field| field.value);
+        Self { value, digits: if name.ends_with("_ms") { 6 } else { 9 } }
+    }
 }
+
+/// The one column that is no field.
+const SINCE_ROW_BEFORE: Getter = |row| Some(Value::Seconds(row.delta));
 
 /// Column names in order, each with the field that fills it.
 const COLUMNS: [(&str, &str); 37] = [
@@ -94,7 +94,11 @@ struct Csv {
     out: Writer<Box<dyn Write>>,
     columns: Vec<Column>,
     dialect: Dialect,
+    /// Used again for each row.
+    record: ByteRecord,
+    /// Used again for each cell.
     cell: String,
+    times: Times,
 }
 
 impl Csv {
@@ -108,35 +112,28 @@ impl Csv {
             .terminator(Terminator::CRLF)
             .buffer_capacity(64 << 10)
             .from_writer(out);
-        let columns = COLUMNS.iter().chain(&[("findings", "findings")]);
-        let columns: Vec<_> = columns
-            .map(|&(name, field)| Column {
-                name,
-                field: fields::find(field),
-                unit: if name.ends_with("_ms") { Unit::Millis } else { Unit::Plain },
-                delta: name == "delta_s",
-            })
-            .collect();
-        out.write_record(columns.iter().map(|column| column.name)).map_err(io::Error::from)?;
-        Ok(Box::new(Self { out, columns, dialect: choices.dialect, cell: String::new() }))
+        let columns = || COLUMNS.iter().chain(&[("findings", "findings")]);
+        out.write_record(columns().map(|(name, _)| name)).map_err(io::Error::from)?;
+        let columns = columns().map(|(name, field)| Column::new(name, field)).collect();
+        let (record, cell, times) = (ByteRecord::new(), String::new(), Times::default());
+        Ok(Box::new(Self { out, columns, dialect: choices.dialect, record, cell, times }))
     }
 }
 
 impl Export for Csv {
     fn row(&mut self, row: &Row) -> io::Result<()> {
+        self.record.clear();
         for column in &self.columns {
             self.cell.clear();
-            if column.delta {
-                let _ = write!(self.cell, "{:.9}", row.delta.as_secs_f64());
-            } else if let Some(value) = column.field.and_then(|field| (field.value)(row)) {
-                let captured = write_cell(&value, column.unit, &mut self.cell);
+            if let Some(value) = (column.value)(row) {
+                let captured = write_cell(&value, column.digits, &mut self.times, &mut self.cell);
                 if captured && self.dialect != Dialect::Plain {
                     make_safe(&mut self.cell);
                 }
             }
-            self.out.write_field(&self.cell).map_err(io::Error::from)?;
+            self.record.push_field(self.cell.as_bytes());
         }
-        self.out.write_record(None::<&[u8]>).map_err(io::Error::from)
+        self.out.write_byte_record(&self.record).map_err(io::Error::from)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -149,18 +146,18 @@ impl Export for Csv {
 }
 
 /// Writes a value; returns whether it may hold text from the capture.
-fn write_cell(value: &Value<'_>, unit: Unit, cell: &mut String) -> bool {
-    let _ = match value {
-        Value::Bool(yes) => write!(cell, "{yes}"),
-        Value::Int(number) => write!(cell, "{number}"),
-        Value::Seconds(seconds) if unit == Unit::Millis => write!(cell, "{:.6}", seconds * 1e3),
-        Value::Seconds(seconds) => write!(cell, "{seconds:.9}"),
-        Value::Time(time) => write!(cell, "{}", rfc3339(*time)),
+fn write_cell(value: &Value<'_>, digits: u32, times: &mut Times, cell: &mut String) -> bool {
+    match value {
+        Value::Bool(yes) => cell.push_str(if *yes { "true" } else { "false" }),
+        Value::Int(number) => text::whole(*number, cell),
+        Value::Seconds(span) => text::decimal(*span, digits, cell),
+        Value::Address(address) => text::address(*address, cell),
+        Value::Time(time) => times.rfc3339(*time, cell),
         Value::Text(text) => {
             cell.push_str(text);
             return true;
         }
-        Value::Seen(seen) => write!(cell, "{seen}"),
+        Value::Seen(seen) => _ = write!(cell, "{seen}"),
         Value::Texts(texts) => {
             cell.push_str(&texts.join(" "));
             return true;
@@ -170,14 +167,17 @@ fn write_cell(value: &Value<'_>, unit: Unit, cell: &mut String) -> bool {
             cell.push_str(&records.collect::<Vec<_>>().join(" | "));
             return true;
         }
-    };
+    }
     false
 }
 
 /// Makes text from a capture safe for a spreadsheet: it begins no formula (also behind blanks, which
 /// some programs trim), holds no control characters that end the import, and is not too long.
 fn make_safe(cell: &mut String) {
-    let is_plain = cell.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    let is_plain = is_plain(cell);
+    if is_plain && cell.len() <= LONGEST_CELL && cell.starts_with(|first: char| first.is_ascii_alphanumeric()) {
+        return; // as most are
+    }
     if !is_plain && cell.contains(|char: char| char.is_control() && !matches!(char, '\n' | '\r' | '\t')) {
         *cell = cell.chars().map(visible).collect();
     }
@@ -197,6 +197,13 @@ fn make_safe(cell: &mut String) {
         }
         cell.push_str(CUT);
     }
+}
+
+/// Whether text is of printable ASCII only.
+fn is_plain(text: &str) -> bool {
+    // Without a way out within a part, the compiler compares many at once.
+    let part_is = |part: &[u8]| part.iter().fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~'));
+    text.as_bytes().chunks(32).all(part_is)
 }
 
 /// A control character as its picture, which importers keep.
