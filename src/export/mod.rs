@@ -78,7 +78,7 @@ pub static EXPORTERS: &[&Exporter] = &[&csv::EXPORTER, &jsonl::EXPORTER, &json::
 
 /// Capture time as RFC 3339 in UTC with nine digits.
 pub fn rfc3339(time: Timestamp) -> String {
-    let mut text = String::with_capacity(30);
+    let mut text = Vec::with_capacity(30);
     text::Times::default().rfc3339(time, &mut text);
-    text
+    String::from_utf8(text).unwrap_or_default()
 }

@@ -272,8 +272,8 @@ pub fn ends_subscription(message: &SipMessage) -> bool {
 /// where it does not ([MS-SIPREGE] §3.1.5).
 pub fn deregistration(message: &SipMessage) -> Option<String> {
     let event = message.header(HeaderName::Event)?;
-    let of_registration = |name| before_parameters(&event).eq_ignore_ascii_case(name);
-    if !["registration", "registration-notify"].into_iter().any(of_registration) {
+    let package = before_parameters(&event);
+    if !["registration", "registration-notify"].iter().any(|known| package.eq_ignore_ascii_case(known)) {
         return None;
     }
     let ends = message

@@ -1,5 +1,7 @@
 //! Challenges and credentials of SIP authentication ([MS-SIPAE] §2.2, RFC 7235): a scheme and its parameters.
 
+use memchr::memchr;
+
 /// The parameters that are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each is the name in the MS-* document")]
@@ -46,9 +48,9 @@ pub struct Auth<'a> {
 impl<'a> Auth<'a> {
     /// Reads a header value; `None` where it has no scheme. Parameters up to the first damage, their names in any case.
     pub fn parse(value: &'a str) -> Option<Self> {
-        let (scheme, rest) = word(value.trim_start())?;
+        let (scheme, rest) = word(value.trim_ascii_start())?;
         let mut auth = Self { scheme, values: [None; PARAMETERS.len()] };
-        let mut rest = rest.trim_start();
+        let mut rest = rest.trim_ascii_start();
         while let Some((name, value, after)) = parameter(rest) {
             if let Some((_, known)) = PARAMETERS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name))
                 && let Some(place) = auth.values.get_mut(*known as usize)
@@ -66,24 +68,29 @@ impl<'a> Auth<'a> {
     }
 }
 
+/// Splits before the first byte that ends a part.
+fn split(input: &str, ends: impl Fn(&u8) -> bool) -> Option<(&str, &str)> {
+    input.split_at_checked(input.as_bytes().iter().position(ends).unwrap_or(input.len()))
+}
+
 /// Takes what comes before any blank, `=`, `,` or `"`; `None` where nothing does.
 fn word(input: &str) -> Option<(&str, &str)> {
-    let ends = |char: char| char.is_whitespace() || matches!(char, '=' | ',' | '"');
-    input.split_at_checked(input.find(ends).unwrap_or(input.len())).filter(|(word, _)| !word.is_empty())
+    split(input, |byte| byte.is_ascii_whitespace() || matches!(byte, b'=' | b',' | b'"'))
+        .filter(|(word, _)| !word.is_empty())
 }
 
 /// Takes `name="value"` or `name=value` and the commas behind it; base64 inside the quotes has `=` of its own.
 fn parameter(input: &str) -> Option<(&str, &str, &str)> {
     let (name, rest) = word(input)?;
-    let rest = rest.trim_start().strip_prefix('=')?.trim_start();
-    let quoted = rest.strip_prefix('"').and_then(|inside| inside.split_once('"'));
-    let bare = || rest.split_at_checked(rest.find(|char: char| separates(char)).unwrap_or(rest.len()));
-    let (value, rest) = quoted.or_else(bare)?;
-    Some((name, value, rest.trim_start_matches(separates)))
-}
-
-fn separates(char: char) -> bool {
-    char == ',' || char.is_whitespace()
+    let rest = rest.trim_ascii_start().strip_prefix('=')?.trim_ascii_start();
+    let quoted = rest.strip_prefix('"').and_then(|inside| {
+        let (value, rest) = inside.split_at_checked(memchr(b'"', inside.as_bytes())?)?;
+        Some((value, rest.get(1..)?))
+    });
+    let separates = |byte: &u8| *byte == b',' || byte.is_ascii_whitespace();
+    let (value, rest) = quoted.or_else(|| split(rest, separates))?;
+    let (_, rest) = split(rest, |byte| !separates(byte))?;
+    Some((name, value, rest))
 }
 
 /// For the fuzzer: any text.
@@ -123,7 +130,7 @@ mod tests {
     #[test]
     fn odd_parameters() {
         check("X realm=a,version=4", Some("a"), Some("4"));
-        check(" X\u{a0}realm = a\t,, version\u{3000}=\u{3000}4", Some("a"), Some("4"));
+        check(" X\trealm = a\t,, version\r\n =\t4", Some("a"), Some("4"));
         check("X realm=\"a, version=4", Some("\"a"), Some("4"));
         check("X realm=a realm=b version=", Some("a"), Some(""));
         check("X realm=\"a\"version=4", Some("a"), Some("4"));
@@ -131,7 +138,7 @@ mod tests {
         check("X, realm=a", None, None);
         check("X =a, version=4", None, None);
         check("X=realm=a", None, None);
-        check("Xé realm=é\u{85}version=ß", Some("é"), Some("ß"));
+        check("Xé realm=é\u{a0}ß,version=ß", Some("é\u{a0}ß"), Some("ß"));
         for name in PARAMETERS.map(|(name, _)| name) {
             let value = format!("X {}=1", name.to_uppercase());
             let known = PARAMETERS.iter().find(|(known, _)| *known == name).unwrap().1;
