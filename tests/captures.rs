@@ -9,7 +9,6 @@ mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::net::IpAddr;
 use std::path::Path;
 
 use common::{Capture, Keys, Scratch, Told, captures, folder, run_in, tally, tell_files};
@@ -277,8 +276,9 @@ fn values_are_of_the_kind_that_their_field_says() {
             for field in FIELDS {
                 let Some(value) = (field.value)(row) else { continue };
                 let fits = match (field.kind, &value) {
-                    (FieldKind::Number, Value::Int(_) | Value::Seconds(_)) | (FieldKind::Truth, Value::Bool(_)) => true,
-                    (FieldKind::Address, Value::Text(text)) => text.parse::<IpAddr>().is_ok(),
+                    (FieldKind::Number, Value::Int(_) | Value::Seconds(_))
+                    | (FieldKind::Truth, Value::Bool(_))
+                    | (FieldKind::Address, Value::Address(_)) => true,
                     (FieldKind::Step, Value::Text(text)) => STEPS.iter().any(|(_, id, _)| *id == *text),
                     (FieldKind::Direction, Value::Text(text)) => matches!(&**text, "out" | "in"),
                     (FieldKind::Text, value) => !matches!(value, Value::Int(_) | Value::Seconds(_) | Value::Bool(_)),

@@ -6,7 +6,7 @@ mod common;
 use common::packet::{self, address};
 use common::{Conversation, Feed, Told, check_same};
 use lynccap::engine::Options;
-use lynccap::model::{Counter, Direction, LinkType, Timestamp};
+use lynccap::model::{Counter, Direction, LinkType, Span, Timestamp};
 use lynccap::story::Row;
 use lynccap::story::fields::{self, Value};
 use lynccap::story::summary::summary;
@@ -121,7 +121,7 @@ fn tickets_over_udp() {
     check_rows(&told, "defect", &["Kerberos: no Kerberos message (at byte 0)"]);
     let answer = &told.rows[2];
     assert_eq!(answer.direction, Direction::In);
-    assert_eq!(value(answer, "response_time"), Some(Value::Seconds(0.04)));
+    assert_eq!(value(answer, "response_time"), Some(Value::Seconds(Span::from_millis(40))));
     for (field, expected) in [
         ("kind", "kerberos"),
         ("kerberos_type", "KRB-ERROR"),

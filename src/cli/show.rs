@@ -121,8 +121,9 @@ fn print(row: &Row, color: Color) -> io::Result<()> {
         let text = match value {
             Value::Bool(yes) => yes.to_string(),
             Value::Int(number) => number.to_string(),
-            Value::Seconds(seconds) => format!("{seconds:.6} s"),
+            Value::Seconds(span) => format!("{:.6} s", span.as_secs_f64()),
             Value::Text(text) => text.into_owned(),
+            Value::Address(address) => address.to_string(),
             Value::Time(time) => rfc3339(time),
             Value::Texts(texts) => texts.join(", "),
             Value::Records(records) => format!("{} records", records.len()),

@@ -1,14 +1,14 @@
 //! CSV for spreadsheets and programs (RFC 4180, CRLF): one row a timeline row, always all columns.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 
-use ::csv::{Terminator, Writer, WriterBuilder};
+use csv_core::{Terminator, WriterBuilder};
 
-use crate::export::{Choices, Export, Exporter, rfc3339};
+use crate::export::text::{self, Times};
+use crate::export::{Choices, Export, Exporter};
 use crate::findings::Finding;
-use crate::story::fields::{self, Value};
+use crate::story::fields::{self, Getter, Value};
 use crate::story::{Report, Row};
 
 /// The entry in [`crate::export::EXPORTERS`].
@@ -32,22 +32,21 @@ const LONGEST_CELL: usize = 32_767;
 /// Stands at the end of a cell that was cut.
 const CUT: &str = "… [cut]";
 
-/// How a column is made of a field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Unit {
-    /// As it is.
-    Plain,
-    /// Seconds as milliseconds.
-    Millis,
+struct Column {
+    value: Getter,
+    /// Of a second, all down to the nanosecond; of a millisecond.
+    digits: u32,
 }
 
-struct Column {
-    name: &'static str,
-    /// `None` for columns whose field no row has yet, and for the one that is no field.
-    field: Option<&'static fields::Field>,
-    unit: Unit,
-    delta: bool,
+impl Column {
+    fn new(name: &str, field: &str) -> Self {
+        let value = fields::find(field).map_or(SINCE_ROW_BEFORE, |field| field.value);
+        Self { value, digits: if name.ends_with("_ms") { 6 } else { 9 } }
+    }
 }
+
+/// The one column that is no field.
+const SINCE_ROW_BEFORE: Getter = |row| Some(Value::Seconds(row.delta));
 
 /// Column names in order, each with the field that fills it.
 const COLUMNS: [(&str, &str); 37] = [
@@ -91,52 +90,40 @@ const COLUMNS: [(&str, &str); 37] = [
 ];
 
 struct Csv {
-    out: Writer<Box<dyn Write>>,
+    out: BufWriter<Box<dyn Write>>,
     columns: Vec<Column>,
-    dialect: Dialect,
-    cell: String,
+    line: Line,
+    times: Times,
 }
 
 impl Csv {
-    fn begin(mut out: Box<dyn Write>, choices: Choices) -> io::Result<Box<dyn Export>> {
+    fn begin(out: Box<dyn Write>, choices: Choices) -> io::Result<Box<dyn Export>> {
+        let mut out = BufWriter::with_capacity(64 << 10, out);
         if choices.dialect != Dialect::Plain {
             out.write_all("\u{feff}".as_bytes())?;
         }
-        let delimiter = if choices.dialect == Dialect::ExcelSemicolon { b';' } else { b',' };
-        let mut out = WriterBuilder::new()
-            .delimiter(delimiter)
-            .terminator(Terminator::CRLF)
-            .buffer_capacity(64 << 10)
-            .from_writer(out);
-        let columns = COLUMNS.iter().chain(&[("findings", "findings")]);
-        let columns: Vec<_> = columns
-            .map(|&(name, field)| Column {
-                name,
-                field: fields::find(field),
-                unit: if name.ends_with("_ms") { Unit::Millis } else { Unit::Plain },
-                delta: name == "delta_s",
-            })
-            .collect();
-        out.write_record(columns.iter().map(|column| column.name)).map_err(io::Error::from)?;
-        Ok(Box::new(Self { out, columns, dialect: choices.dialect, cell: String::new() }))
+        let columns = || COLUMNS.iter().chain(&[("findings", "findings")]);
+        let mut line = Line::new(choices.dialect);
+        for (name, _) in columns() {
+            line.begin_cell();
+            line.text(name);
+        }
+        out.write_all(line.end())?;
+        let columns = columns().map(|(name, field)| Column::new(name, field)).collect();
+        Ok(Box::new(Self { out, columns, line, times: Times::default() }))
     }
 }
 
 impl Export for Csv {
     fn row(&mut self, row: &Row) -> io::Result<()> {
+        self.line.clear();
         for column in &self.columns {
-            self.cell.clear();
-            if column.delta {
-                let _ = write!(self.cell, "{:.9}", row.delta.as_secs_f64());
-            } else if let Some(value) = column.field.and_then(|field| (field.value)(row)) {
-                let captured = write_cell(&value, column.unit, &mut self.cell);
-                if captured && self.dialect != Dialect::Plain {
-                    make_safe(&mut self.cell);
-                }
+            self.line.begin_cell();
+            if let Some(value) = (column.value)(row) {
+                write_cell(&value, column.digits, &mut self.times, &mut self.line);
             }
-            self.out.write_field(&self.cell).map_err(io::Error::from)?;
         }
-        self.out.write_record(None::<&[u8]>).map_err(io::Error::from)
+        self.out.write_all(self.line.end())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -148,41 +135,91 @@ impl Export for Csv {
     }
 }
 
-/// Writes a value; returns whether it may hold text from the capture.
-fn write_cell(value: &Value<'_>, unit: Unit, cell: &mut String) -> bool {
-    let _ = match value {
-        Value::Bool(yes) => write!(cell, "{yes}"),
-        Value::Int(number) => write!(cell, "{number}"),
-        Value::Seconds(seconds) if unit == Unit::Millis => write!(cell, "{:.6}", seconds * 1e3),
-        Value::Seconds(seconds) => write!(cell, "{seconds:.9}"),
-        Value::Time(time) => write!(cell, "{}", rfc3339(*time)),
-        Value::Text(text) => {
-            cell.push_str(text);
-            return true;
-        }
-        Value::Seen(seen) => write!(cell, "{seen}"),
-        Value::Texts(texts) => {
-            cell.push_str(&texts.join(" "));
-            return true;
-        }
+/// Writes a value.
+fn write_cell(value: &Value<'_>, digits: u32, times: &mut Times, line: &mut Line) {
+    match value {
+        Value::Bool(yes) => line.text(if *yes { "true" } else { "false" }),
+        Value::Int(number) => text::whole(*number, &mut line.bytes),
+        Value::Seconds(span) => text::decimal(*span, digits, &mut line.bytes),
+        Value::Address(address) => text::address(*address, &mut line.bytes),
+        Value::Time(time) => times.rfc3339(*time, &mut line.bytes),
+        Value::Text(text) => line.captured(text),
+        Value::Seen(seen) => line.text(&seen.to_string()),
+        Value::Texts(texts) => line.captured(&texts.join(" ")),
         Value::Records(records) => {
             let records = records.iter().map(|record| format!("{} {}", record.rtype, record.data));
-            cell.push_str(&records.collect::<Vec<_>>().join(" | "));
-            return true;
+            line.captured(&records.collect::<Vec<_>>().join(" | "));
         }
-    };
-    false
+    }
 }
 
-/// Makes text from a capture safe for a spreadsheet: it begins no formula (also behind blanks, which
-/// some programs trim), holds no control characters that end the import, and is not too long.
-fn make_safe(cell: &mut String) {
-    let is_plain = cell.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+/// A line as it is written. Numbers and the like go right into its bytes: nothing in them needs quotes.
+struct Line {
+    bytes: Vec<u8>,
+    first: bool,
+    dialect: Dialect,
+    rules: csv_core::Writer,
+}
+
+impl Line {
+    fn new(dialect: Dialect) -> Self {
+        let delimiter = if dialect == Dialect::ExcelSemicolon { b';' } else { b',' };
+        let rules = WriterBuilder::new().delimiter(delimiter).terminator(Terminator::CRLF).build();
+        Self { bytes: Vec::new(), first: true, dialect, rules }
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.first = true;
+    }
+
+    fn begin_cell(&mut self) {
+        if !std::mem::take(&mut self.first) {
+            self.bytes.push(self.rules.get_delimiter());
+        }
+    }
+
+    /// Ends the line.
+    fn end(&mut self) -> &[u8] {
+        self.bytes.extend_from_slice(b"\r\n");
+        &self.bytes
+    }
+
+    /// Text that may be from the capture.
+    fn captured(&mut self, text: &str) {
+        if self.dialect == Dialect::Plain { self.text(text) } else { self.text(&safe(text)) }
+    }
+
+    fn text(&mut self, text: &str) {
+        let text = text.as_bytes();
+        if !self.rules.should_quote(text) {
+            return self.bytes.extend_from_slice(text);
+        }
+        let quote = self.rules.get_quote();
+        self.bytes.push(quote);
+        let start = self.bytes.len();
+        // At most each is a quote.
+        self.bytes.resize(start + 2 * text.len(), 0);
+        let room = self.bytes.get_mut(start..).unwrap_or_default();
+        let (.., written) = csv_core::quote(text, room, quote, self.rules.get_escape(), self.rules.get_double_quote());
+        self.bytes.truncate(start + written);
+        self.bytes.push(quote);
+    }
+}
+
+/// Text from a capture, made safe for a spreadsheet: it begins no formula (also behind blanks, which some programs
+/// trim), holds no control characters that end the import, and is not too long.
+fn safe(text: &str) -> Cow<'_, str> {
+    let is_plain = is_plain(text);
+    if is_plain && text.len() <= LONGEST_CELL && text.starts_with(|first: char| first.is_ascii_alphanumeric()) {
+        return text.into(); // as most is
+    }
+    let mut cell = Cow::Borrowed(text);
     if !is_plain && cell.contains(|char: char| char.is_control() && !matches!(char, '\n' | '\r' | '\t')) {
-        *cell = cell.chars().map(visible).collect();
+        cell = cell.chars().map(visible).collect();
     }
     if cell.trim_start_matches(' ').starts_with(['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠']) {
-        cell.insert(0, '\'');
+        cell.to_mut().insert(0, '\'');
     }
     // No more bytes, no more characters.
     if cell.len() > LONGEST_CELL && cell.encode_utf16().count() > LONGEST_CELL {
@@ -193,10 +230,18 @@ fn make_safe(cell: &mut String) {
             !fits
         });
         if let Some((end, _)) = fits {
-            cell.truncate(end);
+            cell.to_mut().truncate(end);
         }
-        cell.push_str(CUT);
+        cell.to_mut().push_str(CUT);
     }
+    cell
+}
+
+/// Whether text is of printable ASCII only.
+fn is_plain(text: &str) -> bool {
+    // Without a way out within a part, the compiler compares many at once.
+    let part_is = |part: &[u8]| part.iter().fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~'));
+    text.as_bytes().chunks(32).all(part_is)
 }
 
 /// A control character as its picture, which importers keep.
@@ -221,9 +266,7 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, expected: &str) {
-        let mut cell = text.to_owned();
-        make_safe(&mut cell);
-        assert_eq!(cell, expected);
+        assert_eq!(safe(text), expected);
     }
 
     #[test]
@@ -242,10 +285,28 @@ mod tests {
 
     #[test]
     fn long_cells_are_cut_and_say_so() {
-        let mut cell = "😀".repeat(20_000);
-        make_safe(&mut cell);
+        let long = "😀".repeat(20_000);
+        let cell = safe(&long);
         assert!(cell.ends_with(CUT));
         assert!(cell.encode_utf16().count() <= LONGEST_CELL);
+    }
+
+    #[track_caller]
+    fn check_line(dialect: Dialect, cells: [&str; 3], expected: &str) {
+        let mut line = Line::new(dialect);
+        for cell in cells {
+            line.begin_cell();
+            line.captured(cell);
+        }
+        assert_eq!(str::from_utf8(line.end()).unwrap(), expected);
+    }
+
+    #[test]
+    fn cells_are_quoted_where_they_must() {
+        check_line(Dialect::Excel, ["a", "", "b c"], "a,,b c\r\n");
+        check_line(Dialect::Excel, ["a,b", "\"", "c;d"], "\"a,b\",\"\"\"\",c;d\r\n");
+        check_line(Dialect::ExcelSemicolon, ["a,b", "=1", "c;d"], "a,b;'=1;\"c;d\"\r\n");
+        check_line(Dialect::Plain, ["=1", "a\r\nb", "\"\"é\""], "=1,\"a\r\nb\",\"\"\"\"\"é\"\"\"\r\n");
     }
 
     #[test]

@@ -65,8 +65,9 @@ fn write_value(out: &mut dyn Write, value: &Value<'_>) -> io::Result<()> {
     match value {
         Value::Bool(yes) => write!(out, "{yes}"),
         Value::Int(number) => write!(out, "{number}"),
-        Value::Seconds(number) => write!(out, "{number:.9}"),
+        Value::Seconds(span) => write!(out, "{:.9}", span.as_secs_f64()),
         Value::Text(text) => Ok(serde_json::to_writer(out, text)?),
+        Value::Address(address) => write!(out, "\"{address}\""),
         Value::Time(time) => write!(out, "\"{}\"", rfc3339(*time)),
         Value::Texts(texts) => Ok(serde_json::to_writer(out, texts)?),
         Value::Seen(seen) => {

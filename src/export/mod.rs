@@ -6,11 +6,9 @@ pub mod csv;
 pub mod json;
 pub mod jsonl;
 pub mod pcapng;
+pub mod text;
 
 use std::io::{self, Write};
-
-use jiff::Timestamp as Instant;
-use jiff::fmt::temporal::DateTimePrinter;
 
 use crate::findings::Finding;
 use crate::model::Timestamp;
@@ -78,25 +76,9 @@ pub struct Exporter {
 /// The formats.
 pub static EXPORTERS: &[&Exporter] = &[&csv::EXPORTER, &jsonl::EXPORTER, &json::EXPORTER];
 
-const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(9));
-
 /// Capture time as RFC 3339 in UTC with nine digits.
 pub fn rfc3339(time: Timestamp) -> String {
-    let mut text = String::with_capacity(30);
-    let instant = Instant::from_nanosecond(i128::from(time.as_nanos())).unwrap_or_default();
-    // Writing to a string does not fail.
-    let _ = PRINTER.print_timestamp(&instant, &mut text);
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_have_nine_digits() {
-        assert_eq!(rfc3339(Timestamp::from_nanos(0)), "1970-01-01T00:00:00.000000000Z");
-        assert_eq!(rfc3339(Timestamp::new(1_795_418_857, 699_214_001)), "2026-11-23T07:27:37.699214001Z");
-        assert_eq!(rfc3339(Timestamp::from_nanos(i64::MIN)).len(), 30);
-    }
+    let mut text = Vec::with_capacity(30);
+    text::Times::default().rfc3339(time, &mut text);
+    String::from_utf8(text).unwrap_or_default()
 }

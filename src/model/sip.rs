@@ -162,19 +162,27 @@ impl SipMessage {
     /// Header fields in their order, those whose id and name, as written, are wanted.
     pub fn headers_where(&self, wanted: impl Fn(HeaderName, &[u8]) -> bool) -> impl Iterator<Item = Header<'_>> {
         let fields = self.headers.iter().filter(move |field| wanted(field.id, field.name.of(&self.raw)));
-        fields.map(|field| Header { id: field.id, name: self.text(field.name), value: unfold(self.text(field.value)) })
+        fields.map(|field| Header { id: field.id, name: self.text(field.name), value: self.value(field) })
+    }
+
+    /// The value of a header field, unfolded.
+    pub fn value(&self, field: &HeaderField) -> Cow<'_, str> {
+        unfold(self.text(field.value))
+    }
+
+    /// Whether a header field is of that name in any case.
+    pub fn is_named(&self, field: &HeaderField, name: &str) -> bool {
+        field.name.of(&self.raw).eq_ignore_ascii_case(name.as_bytes())
     }
 
     /// The first header field of that name, unfolded.
     pub fn header(&self, id: HeaderName) -> Option<Cow<'_, str>> {
-        let field = self.headers.iter().find(|field| field.id == id)?;
-        Some(unfold(self.text(field.value)))
+        self.headers.iter().find(|field| field.id == id).map(|field| self.value(field))
     }
 
     /// The first header field whose name is `name` in any case, unfolded.
     pub fn header_named(&self, name: &str) -> Option<Cow<'_, str>> {
-        let field = self.headers.iter().find(|field| field.name.of(&self.raw).eq_ignore_ascii_case(name.as_bytes()))?;
-        Some(unfold(self.text(field.value)))
+        self.headers.iter().find(|field| self.is_named(field, name)).map(|field| self.value(field))
     }
 
     /// Method of a request, or the method in the `CSeq` of a response.

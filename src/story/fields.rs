@@ -1,7 +1,7 @@
 //! The fields of a row by name: what exports write, filters ask for and the reference lists.
 
 use std::borrow::Cow;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::model::dhcp::DhcpMessage;
 use crate::model::dns::{DnsMessage, Record, rcode_name};
@@ -9,7 +9,7 @@ use crate::model::http::{HttpMessage, HttpStart};
 use crate::model::kerberos::KerberosMessage;
 use crate::model::sip::{Carrier, HeaderName, SipMessage, StartLine};
 use crate::model::tls::{CipherSuite, TlsEvent, TlsVersion};
-use crate::model::{LogEvent, Message, Timestamp};
+use crate::model::{LogEvent, Message, Span, Timestamp};
 use crate::story::names::Origin;
 use crate::story::narrate;
 use crate::story::row::AlsoSeen;
@@ -25,9 +25,11 @@ pub enum Value<'a> {
     /// A whole number.
     Int(u64),
     /// A number of seconds.
-    Seconds(f64),
+    Seconds(Span),
     /// Text.
     Text(Cow<'a, str>),
+    /// An address.
+    Address(IpAddr),
     /// Capture time.
     Time(Timestamp),
     /// Several texts.
@@ -148,8 +150,7 @@ pub static FIELDS: &[Field] = &[
     field("row", "position in the timeline, from 1", |row| int(row.number)).of(FieldKind::Number),
     field("kind", "dns, tcp, icmp, tls, sip, http, kerberos, dhcp, log, loss, defect", |row| text(row.kind())),
     field("time", "capture time, RFC 3339, UTC", |row| Some(Value::Time(row.at.time))),
-    field("elapsed", "seconds since the first packet", |row| Some(Value::Seconds(row.elapsed.as_secs_f64())))
-        .of(FieldKind::Number),
+    field("elapsed", "seconds since the first packet", |row| Some(Value::Seconds(row.elapsed))).of(FieldKind::Number),
     field("source", "capture, log, or both", |row| {
         text(match (row.at.input.is_log(), row.copy) {
             (true, _) => "log",
@@ -165,10 +166,10 @@ pub static FIELDS: &[Field] = &[
     })
     .of(FieldKind::Number),
     field("input", "file or interface, where there are several", |row| text(row.input.as_deref()?)),
-    field("src_ip", "sender's address", |row| text(address(row, ends(row)?.0)?.ip().to_string()))
+    field("src_ip", "sender's address", |row| Some(Value::Address(address(row, ends(row)?.0)?.ip())))
         .of(FieldKind::Address),
     field("src_port", "sender's port", |row| int(address(row, ends(row)?.0)?.port())).of(FieldKind::Number),
-    field("dst_ip", "receiver's address", |row| text(address(row, ends(row)?.1)?.ip().to_string()))
+    field("dst_ip", "receiver's address", |row| Some(Value::Address(address(row, ends(row)?.1)?.ip())))
         .of(FieldKind::Address),
     field("dst_port", "receiver's port", |row| int(address(row, ends(row)?.1)?.port())).of(FieldKind::Number),
     field("direction", "out leaves the client, in reaches it", |row| row.flow.and_then(|_| text(row.direction.name())))
@@ -202,7 +203,7 @@ pub static FIELDS: &[Field] = &[
     }),
     field("dns_rtt", "seconds since the query", |row| {
         dns(row)?;
-        Some(Value::Seconds(row.rtt?.as_secs_f64()))
+        Some(Value::Seconds(row.rtt?))
     })
     .of(FieldKind::Number),
     field("transport", "udp, tcp or tls", |row| text(carrier(row)?.name())),
@@ -269,7 +270,7 @@ pub static FIELDS: &[Field] = &[
     .of(FieldKind::Number),
     field("response_time", "seconds since the request", |row| {
         carrier(row).map(drop).or_else(|| kerberos(row).map(drop))?;
-        Some(Value::Seconds(row.rtt?.as_secs_f64()))
+        Some(Value::Seconds(row.rtt?))
     })
     .of(FieldKind::Number),
     field(

@@ -123,8 +123,12 @@ impl Literal {
             Value::Bool(yes) => self.text_is(if *yes { "true" } else { "false" }, operator),
             #[expect(clippy::cast_precision_loss, reason = "row and port numbers stay below 2^53")]
             Value::Int(number) => self.number_is(*number as f64, &number.to_string(), operator),
-            Value::Seconds(number) => self.number_is(*number, &number.to_string(), operator),
+            Value::Seconds(span) => {
+                let seconds = span.as_secs_f64();
+                self.number_is(seconds, &seconds.to_string(), operator)
+            }
             Value::Text(text) => self.text_is(text, operator),
+            Value::Address(address) => self.text_is(&address.to_string(), operator),
             Value::Time(time) => self.time.is_some_and(|literal| operator.accepts(time.as_nanos().cmp(&literal))),
             Value::Seen(seen) => seen.changed.iter().any(|name| self.text_is(name, operator)),
             Value::Texts(texts) => texts.iter().any(|text| self.text_is(text, operator)),

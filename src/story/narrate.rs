@@ -20,7 +20,7 @@ use crate::story::names::Origin;
 use crate::story::row::Row;
 use crate::story::steps::{self, StepKind};
 use crate::story::summary::duration;
-use crate::wire::auth::Auth;
+use crate::wire::auth::{Auth, Parameter};
 use crate::wire::sip::{address_uri, before_parameters, parameter};
 
 /// What an expert would say of a row; empty where there is nothing to add.
@@ -252,14 +252,15 @@ fn register(row: &Row, message: &SipMessage) -> String {
             "The client asks the server to register an endpoint of {user}{epid}, CSeq {number}, without any proof yet."
         );
     };
-    let (has_token, signed) = (scheme.parameter("gssapi-data").is_some(), scheme.parameter("response").is_some());
+    let has_token = scheme.parameter(Parameter::GssapiData).is_some();
+    let signed = scheme.parameter(Parameter::Response).is_some();
     let name = scheme.scheme;
     match (has_token, signed) {
         (true, _) => format!("The client tries again with CSeq {number} and proves itself by {name}{}.", token(row)),
         (false, true) => format!(
             "The client asks again with CSeq {number}, now with a signature over the message by {name} (salt crand {}, message number cnum {}).",
-            scheme.parameter("crand").unwrap_or("?"),
-            scheme.parameter("cnum").unwrap_or("?")
+            scheme.parameter(Parameter::Crand).unwrap_or("?"),
+            scheme.parameter(Parameter::Cnum).unwrap_or("?")
         ),
         (false, false) => format!("The client tries again with CSeq {number} by {name}."),
     }

@@ -7,7 +7,8 @@ use crate::story::Row;
 
 /// Rows in the order of the packets that completed them.
 pub struct Queue {
-    rows: VecDeque<Row>,
+    /// Each with its weight.
+    rows: VecDeque<(Row, usize)>,
     weight: usize,
     most_rows: usize,
     most_weight: usize,
@@ -38,28 +39,29 @@ impl Queue {
 
     /// Takes a row. Rows of one packet keep the order in which they come.
     pub fn push(&mut self, row: Row) {
-        self.weight += row.weight();
+        let weight = row.weight();
+        self.weight += weight;
         let key = super::by_packet(row.at);
-        let in_order = self.rows.back().is_none_or(|newest| super::by_packet(newest.at) <= key);
+        let in_order = self.rows.back().is_none_or(|(newest, _)| super::by_packet(newest.at) <= key);
         let place = if in_order {
             self.rows.len()
         } else {
-            self.rows.partition_point(|other| super::by_packet(other.at) <= key)
+            self.rows.partition_point(|(other, _)| super::by_packet(other.at) <= key)
         };
         self.late += u64::from(self.newest.is_some_and(|newest| newest > key));
-        self.rows.insert(place, row);
+        self.rows.insert(place, (row, weight));
     }
 
     /// The latest row of that packet of which `is_it` holds, while it waits.
     pub fn find_mut(&mut self, packet: PacketNo, is_it: impl Fn(&Row) -> bool) -> Option<&mut Row> {
-        let end = self.rows.partition_point(|row| super::by_packet(row.at) <= packet);
-        let rows = self.rows.range_mut(..end).rev();
-        rows.into_iter().take_while(|row| super::by_packet(row.at) == packet).find(|row| is_it(row))
+        let end = self.rows.partition_point(|(row, _)| super::by_packet(row.at) <= packet);
+        let rows = self.rows.range_mut(..end).rev().map(|(row, _)| row);
+        rows.take_while(|row| super::by_packet(row.at) == packet).find(|row| is_it(row))
     }
 
     /// Whether a row may leave; `now` is the time of the newest packet.
     pub fn is_ready(&self, now: Option<Timestamp>) -> bool {
-        let Some(oldest) = self.rows.front() else { return false };
+        let Some((oldest, _)) = self.rows.front() else { return false };
         let aged = now.is_some_and(|now| now.since(oldest.at.time) >= self.longest);
         let full = self.rows.len() > self.most_rows || self.weight > self.most_weight;
         self.finished || aged || full
@@ -70,8 +72,8 @@ impl Queue {
         if !self.is_ready(now) {
             return None;
         }
-        let mut row = self.rows.pop_front()?;
-        self.weight = self.weight.saturating_sub(row.weight());
+        let (mut row, weight) = self.rows.pop_front()?;
+        self.weight -= weight;
         self.released += 1;
         row.number = self.released;
         row.delta = row.at.time.since(self.last.unwrap_or(row.at.time));

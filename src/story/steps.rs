@@ -139,8 +139,7 @@ pub fn domain_of(name: &str) -> Option<&str> {
 /// What a request after the registration asks; `None` where it is no step of a sign-in.
 pub fn asked(message: &SipMessage, reading: &Reading<'_>) -> Option<StepKind> {
     let StartLine::Request { method, uri } = message.start else { return None };
-    let (method, uri) = (message.text(method), message.text(uri).to_ascii_lowercase());
-    match &*method {
+    match &*message.text(method) {
         "SUBSCRIBE" => {
             let event = message.header(HeaderName::Event)?.to_ascii_lowercase();
             match before_parameters(&event) {
@@ -151,7 +150,7 @@ pub fn asked(message: &SipMessage, reading: &Reading<'_>) -> Option<StepKind> {
                 _ => None,
             }
         }
-        "SERVICE" => service(message, &uri, reading),
+        "SERVICE" => service(message, &message.text(uri).to_ascii_lowercase(), reading),
         "NEGOTIATE" => Some(StepKind::Compress),
         _ => None,
     }
@@ -272,13 +271,14 @@ pub fn ends_subscription(message: &SipMessage) -> bool {
 /// How a message ends the registration that it notifies of: `rejected`, `unregistered`, `deactivated`; `None`
 /// where it does not ([MS-SIPREGE] §3.1.5).
 pub fn deregistration(message: &SipMessage) -> Option<String> {
-    let event = message.header(HeaderName::Event)?.to_ascii_lowercase();
+    let event = message.header(HeaderName::Event)?;
+    let package = before_parameters(&event);
+    if !["registration", "registration-notify"].iter().any(|known| package.eq_ignore_ascii_case(known)) {
+        return None;
+    }
     let ends = message
         .header_named("subscription-state")
         .is_some_and(|state| before_parameters(&state).eq_ignore_ascii_case("terminated"));
-    if !matches!(before_parameters(&event), "registration" | "registration-notify") {
-        return None;
-    }
     let body = String::from_utf8_lossy(message.body().get(..256).unwrap_or(message.body())).into_owned();
     let deregistered = body.to_ascii_lowercase().contains("deregistered");
     let word = body.split(';').find_map(|part| part.trim().strip_prefix("event="));
@@ -300,14 +300,25 @@ pub fn describe(found: &Diagnostics) -> String {
     format!("ms-diagnostics {}: {reason}{source}", found.id)
 }
 
+/// A text up to so many characters.
+pub fn clip(text: &str, characters: usize) -> &str {
+    // No more bytes, no more characters.
+    if text.len() <= characters {
+        return text;
+    }
+    let end = text.char_indices().nth(characters).map_or(text.len(), |(end, _)| end);
+    text.get(..end).unwrap_or(text)
+}
+
 /// Call-IDs are told apart by so many characters.
 const LONGEST_CALL_ID: usize = 256;
 
 /// The Call-ID of a message, cut where it is longer than any that clients make.
 pub fn call_id(message: &SipMessage) -> Cow<'_, str> {
-    let whole = message.header(HeaderName::CallId).unwrap_or_default();
-    // No more bytes, no more characters.
-    if whole.len() <= LONGEST_CALL_ID { whole } else { whole.chars().take(LONGEST_CALL_ID).collect() }
+    match message.header(HeaderName::CallId).unwrap_or_default() {
+        Cow::Borrowed(whole) => clip(whole, LONGEST_CALL_ID).into(),
+        Cow::Owned(whole) => clip(&whole, LONGEST_CALL_ID).to_owned().into(),
+    }
 }
 
 /// Most diagnoses of one answer that are kept: each hop adds one.

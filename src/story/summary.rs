@@ -195,24 +195,25 @@ fn origin_text(origin: &Origin) -> String {
 }
 
 fn sip(message: &SipMessage, step: Option<&str>, text: &mut String) {
+    // Most rows are these, and `fmt` takes its time.
     match message.start {
-        StartLine::Request { method, uri } => {
-            let _ = write!(text, "{} {}", message.text(method), message.text(uri));
-        }
+        StartLine::Request { method, uri } => text.extend([&*message.text(method), " ", &*message.text(uri)]),
         StartLine::Response { status, reason } => {
-            let _ = match status {
-                Some(status) => write!(text, "{status} {}", message.text(reason)),
-                None => write!(text, "a status that is out of range {}", message.text(reason)),
-            };
+            let mut number = itoa::Buffer::new();
+            let status = status.map_or("a status that is out of range", |status| number.format(status));
+            text.extend([status, " ", &*message.text(reason)]);
         }
     }
     if let Some(cseq) = message.cseq {
-        let method: Cow<'_, str> = if message.is_request() { "".into() } else { message.text(cseq.method) };
-        let _ = write!(text, " (CSeq {}{}{method})", cseq.number, if method.is_empty() { "" } else { " " });
+        text.extend([" (CSeq ", itoa::Buffer::new().format(cseq.number)]);
+        if !message.is_request() {
+            text.extend([" ", &*message.text(cseq.method)]);
+        }
+        text.push(')');
     }
     // Without it one SUBSCRIBE, SERVICE or 200 looks like the other.
     if let Some(step) = step.filter(|_| message.method().is_none_or(|method| method != "REGISTER")) {
-        let _ = write!(text, " · {step}");
+        text.extend([" · ", step]);
     }
     if !message.complete {
         text.push_str(" [incomplete]");

@@ -14,13 +14,14 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use smallvec::SmallVec;
 
 use crate::crypto::KeyStore;
 use crate::model::kerberos::KerberosMessage;
 use crate::model::sip::{HeaderName, SipMessage};
 use crate::model::tls::KeySource;
 use crate::model::{Direction, FlowKey, Limits, Recent};
-use crate::wire::auth::Auth;
+use crate::wire::auth::{Auth, Parameter};
 use crate::wire::kerberos;
 use crate::wire::ntlm as wire;
 use crate::wire::spnego;
@@ -62,11 +63,11 @@ impl Terms {
     fn of(auth: &Auth<'_>) -> Self {
         let text = |name| auth.parameter(name).filter(|value| !value.is_empty()).map(Box::from);
         Self {
-            realm: text("realm"),
-            target: text("targetname"),
-            version: auth.parameter("version").and_then(|version| version.trim().parse().ok()),
-            opaque: text("opaque"),
-            sts_uri: text("sts-uri"),
+            realm: text(Parameter::Realm),
+            target: text(Parameter::TargetName),
+            version: auth.parameter(Parameter::Version).and_then(|version| version.trim().parse().ok()),
+            opaque: text(Parameter::Opaque),
+            sts_uri: text(Parameter::StsUri),
         }
     }
 
@@ -261,7 +262,7 @@ struct Carried<'a> {
 
 impl Carried<'_> {
     fn data(&self) -> Option<&str> {
-        self.auth.parameter("gssapi-data")
+        self.auth.parameter(Parameter::GssapiData)
     }
 
     /// How much it says; of several headers the one that says most counts.
@@ -308,7 +309,7 @@ impl Tracker {
     /// Takes a message; `None` where it has nothing to do with authentication.
     pub fn message(&mut self, flow: &FlowKey, message: &SipMessage, keys: &KeyStore) -> Option<Authentication> {
         let values = carriers(message);
-        let carried: Vec<Carried<'_>> = values.iter().filter_map(parse).collect();
+        let carried: SmallVec<[Carried<'_>; 1]> = values.iter().filter_map(parse).collect();
         // The first of those that say most.
         let main = carried.iter().rev().max_by_key(|carried| carried.rank())?;
         let offer =
@@ -316,20 +317,19 @@ impl Tracker {
         let offers = carried.iter().filter(|carried| carried.is_challenge).map(offer).collect();
         let Offer { scheme, terms } = offer(main);
         let call_id = message.header(HeaderName::CallId).unwrap_or_default();
-        let mut place = Self::place(flow, Scheme::of(&scheme), &terms, &call_id);
-        let token = main.data().map(|data| self.token(&mut place, main.writer, data, keys));
+        let place = Self::place(flow, Scheme::of(&scheme), &terms, &call_id);
+        let token = main.data().map(|data| self.token(&place, main.writer, data, keys));
         let signature = Claim::of(&main.auth, main.writer).map(|claim| self.verify(&place, message, &claim, &terms));
         Some(Authentication { scheme, terms, token, offers, signature })
     }
 
     /// Where the association of a message stands or would stand.
-    fn place(flow: &FlowKey, scheme: Scheme, terms: &Terms, call_id: &str) -> Place {
-        let call = (*flow, scheme, Id::Call(clip(call_id)));
-        let named = terms.opaque.as_ref().map(|opaque| (*flow, scheme, Id::Opaque(clip(opaque))));
-        Place { named: named.unwrap_or_else(|| call.clone()), call, version: terms.version }
+    fn place<'a>(flow: &FlowKey, scheme: Scheme, terms: &Terms, call_id: &'a str) -> Place<'a> {
+        let id = terms.opaque.as_ref().map_or_else(|| Id::Call(clip(call_id)), |opaque| Id::Opaque(clip(opaque)));
+        Place { named: (*flow, scheme, id), call_id, version: terms.version }
     }
 
-    fn token(&mut self, place: &mut Place, writer: Direction, data: &str, keys: &KeyStore) -> Token {
+    fn token(&mut self, place: &Place<'_>, writer: Direction, data: &str, keys: &KeyStore) -> Token {
         if data.is_empty() {
             return Token::Empty;
         }
@@ -365,7 +365,7 @@ impl Tracker {
         }
     }
 
-    fn ntlm(&mut self, place: &Place, message: wire::Message, bytes: &[u8], keys: &KeyStore) -> Token {
+    fn ntlm(&mut self, place: &Place<'_>, message: wire::Message, bytes: &[u8], keys: &KeyStore) -> Token {
         let mut association = self.take(place, false, || Kind::Ntlm(ntlm::Association::default()));
         let Kind::Ntlm(exchange) = &mut association.kind else { return Token::Other(bytes.to_vec()) };
         let ntlm = exchange.message(message, bytes, keys);
@@ -380,11 +380,9 @@ impl Tracker {
 
     /// Takes an association out to be changed, or a new one where there is none or a new one `begins`. The
     /// one that the Call-ID stood for gets its name.
-    fn take(&mut self, place: &Place, begins: bool, new: impl FnOnce() -> Kind) -> Association {
-        let mut found = None;
-        for key in [&place.named, &place.call] {
-            found = found.or_else(|| self.handshakes.remove(key)).or_else(|| self.associations.remove(key));
-        }
+    fn take(&mut self, place: &Place<'_>, begins: bool, new: impl FnOnce() -> Kind) -> Association {
+        let mut remove = |key: &Key| self.handshakes.remove(key).or_else(|| self.associations.remove(key));
+        let found = remove(&place.named).or_else(|| remove(&place.call()));
         let version = place.version.or(found.as_ref().and_then(|found| found.version));
         match found.filter(|_| !begins) {
             Some(found) => Association { version, ..found },
@@ -392,16 +390,16 @@ impl Tracker {
         }
     }
 
-    fn keep(&mut self, place: &Place, association: Association) {
+    fn keep(&mut self, place: &Place<'_>, association: Association) {
         let map = if association.is_large() { &mut self.handshakes } else { &mut self.associations };
         map.insert(place.named.clone(), association);
     }
 
     /// The association of a signed message, which counts as used.
-    fn find(&mut self, place: &Place) -> Option<&mut Association> {
-        let key = [&place.named, &place.call]
-            .into_iter()
-            .find(|key| self.associations.peek(*key).is_some() || self.handshakes.peek(*key).is_some())?;
+    fn find(&mut self, place: &Place<'_>) -> Option<&mut Association> {
+        let is_known = |key: &Key| self.associations.peek(key).is_some() || self.handshakes.peek(key).is_some();
+        let call = if is_known(&place.named) { None } else { Some(place.call()).filter(is_known) };
+        let key = call.as_ref().unwrap_or(&place.named);
         if self.associations.peek(key).is_some() {
             self.associations.get_mut(key)
         } else {
@@ -409,7 +407,7 @@ impl Tracker {
         }
     }
 
-    fn verify(&mut self, place: &Place, message: &SipMessage, claim: &Claim<'_>, terms: &Terms) -> Signature {
+    fn verify(&mut self, place: &Place<'_>, message: &SipMessage, claim: &Claim<'_>, terms: &Terms) -> Signature {
         let scheme = place.named.1;
         let algorithm = match scheme {
             Scheme::Ntlm => signature::NTLM,
@@ -453,32 +451,41 @@ fn clip(id: &str) -> Box<str> {
 }
 
 /// Where an association stands.
-struct Place {
-    /// By its name, where it has one.
+struct Place<'a> {
+    /// By its name, where it has one; else by its Call-ID.
     named: Key,
-    /// By its Call-ID.
-    call: Key,
+    call_id: &'a str,
     version: Option<u32>,
 }
 
+impl Place<'_> {
+    /// By its Call-ID.
+    fn call(&self) -> Key {
+        (self.named.0, self.named.1, Id::Call(clip(self.call_id)))
+    }
+}
+
+/// A value of a header that carries a challenge, credentials or a signature; who wrote it, and whether it is a
+/// challenge.
+type Carrier<'a> = (Cow<'a, str>, Direction, bool);
+
 /// Values of the headers that carry challenges, credentials and signatures, with what they are.
-fn carriers(message: &SipMessage) -> Vec<(Cow<'_, str>, Direction, bool)> {
+fn carriers(message: &SipMessage) -> SmallVec<[Carrier<'_>; 1]> {
     use HeaderName as H;
-    let kind = |id: HeaderName, name: &[u8]| match id {
-        H::Authorization | H::ProxyAuthorization => Some((Direction::Out, false)),
-        H::WwwAuthenticate | H::ProxyAuthenticate => Some((Direction::In, true)),
-        H::AuthenticationInfo => Some((Direction::In, false)),
-        H::Other if name.eq_ignore_ascii_case(b"Proxy-Authentication-Info") => Some((Direction::In, false)),
-        _ => None,
-    };
-    let found = message.headers_where(|id, name| kind(id, name).is_some()).filter_map(|header| {
-        let (writer, is_challenge) = kind(header.id, header.name.as_bytes())?;
-        Some((header.value, writer, is_challenge))
+    let found = message.headers.iter().filter_map(|field| {
+        let (writer, is_challenge) = match field.id {
+            H::Authorization | H::ProxyAuthorization => (Direction::Out, false),
+            H::WwwAuthenticate | H::ProxyAuthenticate => (Direction::In, true),
+            H::AuthenticationInfo => (Direction::In, false),
+            H::Other if message.is_named(field, "Proxy-Authentication-Info") => (Direction::In, false),
+            _ => return None,
+        };
+        Some((message.value(field), writer, is_challenge))
     });
     found.take(MOST_HEADERS).collect()
 }
 
-fn parse<'a>((value, writer, is_challenge): &'a (Cow<'_, str>, Direction, bool)) -> Option<Carried<'a>> {
+fn parse<'a>((value, writer, is_challenge): &'a Carrier<'_>) -> Option<Carried<'a>> {
     Some(Carried { auth: Auth::parse(value)?, writer: *writer, is_challenge: *is_challenge })
 }
 

@@ -10,7 +10,7 @@ use crate::crypto::dsk::{self, SigningKeys};
 use crate::crypto::ntlm::{SessionKeys, bytes_of_hex};
 use crate::model::Direction;
 use crate::model::sip::{HeaderName, SipMessage};
-use crate::wire::auth::Auth;
+use crate::wire::auth::{Auth, Parameter};
 use crate::wire::sip::{parameter, split_outside, whole_uri};
 
 /// Whether a signature is that of the message.
@@ -71,14 +71,15 @@ pub struct Claim<'a> {
 impl<'a> Claim<'a> {
     /// The signature in credentials of a client, or in the information of a server; `None` where there is none.
     pub fn of(auth: &'a Auth<'a>, signer: Direction) -> Option<Self> {
-        let name = if signer == Direction::Out { "response" } else { "rspauth" };
+        let name = if signer == Direction::Out { Parameter::Response } else { Parameter::Rspauth };
         let signature = auth.parameter(name).filter(|signature| !signature.is_empty())?;
         Some(Self { auth, signer, signature })
     }
 
     /// `crand` or `srand`, `cnum` or `snum`.
     fn salt(&self) -> [Option<&'a str>; 2] {
-        let names = if self.signer == Direction::Out { ["crand", "cnum"] } else { ["srand", "snum"] };
+        use Parameter::{Cnum, Crand, Snum, Srand};
+        let names = if self.signer == Direction::Out { [Crand, Cnum] } else { [Srand, Snum] };
         names.map(|name| self.auth.parameter(name))
     }
 
@@ -135,8 +136,8 @@ pub fn buffer(message: &SipMessage, claim: &Claim<'_>, version: u32) -> String {
     add(claim.auth.scheme);
     add(rand.unwrap_or_default());
     add(count.unwrap_or_default());
-    add(own("realm"));
-    add(own("targetname"));
+    add(own(Parameter::Realm));
+    add(own(Parameter::TargetName));
     add(&call_id);
     add(number);
     add(method.trim());

@@ -69,7 +69,7 @@ impl Exchange {
         Self {
             flow,
             kind,
-            method: message.method().unwrap_or_default().chars().take(32).collect(),
+            method: steps::clip(&message.method().unwrap_or_default(), 32).to_owned(),
             call_id: steps::call_id(message).into_owned(),
             cseq: message.cseq.map_or(0, |cseq| cseq.number),
             direction: row.direction,

@@ -8,8 +8,8 @@ use crate::model::sip::{Header, HeaderName, SipMessage, StartLine};
 use crate::model::{FlowKey, Span, Timestamp};
 use crate::story::login::exchange::Fact;
 use crate::story::row::{Mark, Row};
-use crate::story::steps::{self, StepKind};
-use crate::wire::auth::Auth;
+use crate::story::steps::{self, StepKind, clip};
+use crate::wire::auth::{Auth, Parameter};
 use crate::wire::date;
 use crate::wire::diagnostics::Diagnostics;
 use crate::wire::sip::{address_uri, parameter};
@@ -37,15 +37,15 @@ impl Scheme {
     /// Reads a challenge or credentials; `None` where there is no scheme.
     pub fn read(value: &str) -> Option<Self> {
         let auth = Auth::parse(value)?;
-        let text = |name| auth.parameter(name).unwrap_or_default().chars().take(LONGEST_TEXT).collect();
+        let text = |name| clip(auth.parameter(name).unwrap_or_default(), LONGEST_TEXT).to_owned();
         Some(Self {
-            name: auth.scheme.chars().take(LONGEST_TEXT).collect(),
-            targetname: text("targetname"),
-            version: text("version"),
-            opaque: text("opaque"),
-            sts_uri: text("sts-uri"),
-            token: auth.parameter("gssapi-data").map(str::len),
-            signed: auth.parameter("response").is_some(),
+            name: clip(auth.scheme, LONGEST_TEXT).to_owned(),
+            targetname: text(Parameter::TargetName),
+            version: text(Parameter::Version),
+            opaque: text(Parameter::Opaque),
+            sts_uri: text(Parameter::StsUri),
+            token: auth.parameter(Parameter::GssapiData).map(str::len),
+            signed: auth.parameter(Parameter::Response).is_some(),
         })
     }
 
@@ -193,7 +193,7 @@ impl Rung {
 /// Reads a final answer.
 pub fn answer(row: &Row, message: &SipMessage, status: u16) -> Answer {
     let reason = match message.start {
-        StartLine::Response { reason, .. } => message.text(reason).chars().take(LONGEST_TEXT).collect(),
+        StartLine::Response { reason, .. } => clip(&message.text(reason), LONGEST_TEXT).to_owned(),
         StartLine::Request { .. } => String::new(),
     };
     let challenges =
@@ -213,14 +213,13 @@ pub fn answer(row: &Row, message: &SipMessage, status: u16) -> Answer {
             .filter(|_| redirected)
             .map(|contact| address_uri(&contact).to_owned()),
         received_cid: via.as_deref().and_then(|via| parameter(via, "ms-received-cid")).map(str::to_owned),
-        warning: message.header_named("Warning").map(|warning| warning.chars().take(LONGEST_TEXT).collect()),
+        warning: message.header_named("Warning").map(|warning| clip(&warning, LONGEST_TEXT).to_owned()),
     }
 }
 
 /// What the 200 says that registered: own contact, other endpoints, how long it holds, what may be asked for.
 pub fn registration(message: &SipMessage, epid: Option<&str>) -> Vec<Fact> {
-    let named =
-        |name: &str| message.header_named(name).map(|value| value.chars().take(LONGEST_VALUE).collect::<String>());
+    let named = |name: &str| message.header_named(name).map(|value| clip(&value, LONGEST_VALUE).to_owned());
     let contacts: Vec<_> = message.headers_where(|id, _| id == HeaderName::Contact).collect();
     let own = own_contact(message, &contacts).unwrap_or_default();
     let mut facts: Vec<Fact> = Vec::new();

@@ -645,7 +645,7 @@ fn user_of(from: &str) -> String {
     let uri = address_uri(from);
     let bare =
         uri.get(..4).filter(|scheme| scheme.eq_ignore_ascii_case("sip:")).map_or(uri, |_| uri.get(4..).unwrap_or(uri));
-    bare.chars().take(256).collect()
+    steps::clip(bare, 256).to_owned()
 }
 
 /// Whether a REGISTER ends a registration.
@@ -746,7 +746,7 @@ impl Login {
     fn register(&mut self, flow: &FlowKey, row: &Row, message: &SipMessage) -> StepKind {
         if self.endpoint.user_agent.is_none() {
             self.endpoint.user_agent =
-                message.header_named("User-Agent").map(|agent| agent.chars().take(256).collect());
+                message.header_named("User-Agent").map(|agent| steps::clip(&agent, 256).to_owned());
         }
         let purpose = match (signs_out(message), self.registered) {
             (true, _) => Purpose::SignOut,
