@@ -1,5 +1,6 @@
 //! Which conversation a thing belongs to, and which way it went.
 
+use std::hash::{Hash, Hasher};
 use std::net::SocketAddr;
 
 use crate::model::packet::{PacketNo, PointNo};
@@ -76,7 +77,7 @@ impl<T> Both<T> {
 
 /// One conversation: addresses, ports, where it was captured and with which packet it began, so
 /// that ports used again make another flow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FlowKey {
     /// Where it was captured.
     pub point: PointNo,
@@ -88,6 +89,13 @@ pub struct FlowKey {
     pub server: SocketAddr,
     /// The first packet seen of it.
     pub opened: PacketNo,
+}
+
+impl Hash for FlowKey {
+    /// By the packet that began it, which is hardly ever another flow's.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.opened.hash(state);
+    }
 }
 
 impl FlowKey {

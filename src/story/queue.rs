@@ -7,7 +7,8 @@ use crate::story::Row;
 
 /// Rows in the order of the packets that completed them.
 pub struct Queue {
-    rows: VecDeque<Row>,
+    /// Each in its own allocation: a flood makes the ring grow, and a row in it would be moved often.
+    rows: VecDeque<Box<Row>>,
     weight: usize,
     most_rows: usize,
     most_weight: usize,
@@ -37,7 +38,7 @@ impl Queue {
     }
 
     /// Takes a row. Rows of one packet keep the order in which they come.
-    pub fn push(&mut self, row: Row) {
+    pub fn push(&mut self, row: Box<Row>) {
         self.weight += row.weight();
         let key = super::by_packet(row.at);
         let in_order = self.rows.back().is_none_or(|newest| super::by_packet(newest.at) <= key);
@@ -53,8 +54,8 @@ impl Queue {
     /// The latest row of that packet of which `is_it` holds, while it waits.
     pub fn find_mut(&mut self, packet: PacketNo, is_it: impl Fn(&Row) -> bool) -> Option<&mut Row> {
         let end = self.rows.partition_point(|row| super::by_packet(row.at) <= packet);
-        let rows = self.rows.range_mut(..end).rev();
-        rows.into_iter().take_while(|row| super::by_packet(row.at) == packet).find(|row| is_it(row))
+        let rows = self.rows.range_mut(..end).rev().map(|row| &mut **row);
+        rows.take_while(|row| super::by_packet(row.at) == packet).find(|row| is_it(row))
     }
 
     /// Whether a row may leave; `now` is the time of the newest packet.
@@ -66,7 +67,7 @@ impl Queue {
     }
 
     /// The next row that may leave; `now` is the time of the newest packet.
-    pub fn pop(&mut self, now: Option<Timestamp>) -> Option<Row> {
+    pub fn pop(&mut self, now: Option<Timestamp>) -> Option<Box<Row>> {
         if !self.is_ready(now) {
             return None;
         }

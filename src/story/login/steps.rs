@@ -174,8 +174,9 @@ impl Login {
     }
 
     fn secure(&self) -> Option<LoginStep> {
-        let shown = self.connection().filter(|connection| connection.tls.hello.or(connection.tls.secured).is_some())?;
-        let tls = &shown.tls;
+        let shown =
+            self.connection().filter(|connection| connection.tls().hello.or(connection.tls().secured).is_some())?;
+        let tls = shown.tls();
         let rows = [tls.hello, tls.server_hello, tls.shown, tls.secured].into_iter().flatten();
         let rows = rows.chain(tls.alerts.iter().map(|(mark, ..)| *mark)).collect();
         let outcome = if shown.was_refused_by_client()
@@ -539,7 +540,7 @@ fn say_connection(shown: &Connection, all: usize, failed: usize) -> String {
 }
 
 fn say_security(shown: &Connection, outcome: StepOutcome) -> String {
-    let tls = &shown.tls;
+    let tls = shown.tls();
     let parameters = tls.parameters.map(|(version, _)| version.to_string()).unwrap_or_default();
     let issuer = tls
         .certificate()
