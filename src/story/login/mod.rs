@@ -58,7 +58,7 @@ pub struct Endpoint {
     /// User and domain, and workstation, of an NTLM token.
     pub account: Option<(String, String)>,
     /// The certificate with which TLS-DSK authenticates the user.
-    pub certificate: Option<(Mark, Certificate)>,
+    pub certificate: Option<Box<(Mark, Certificate)>>,
     /// The alert with which the TLS inside TLS-DSK ended.
     pub certificate_alert: Option<(Mark, String)>,
 }

@@ -281,7 +281,7 @@ impl Login {
         let account = self.endpoint.account.as_ref().map(|(user, workstation)| {
             if workstation.is_empty() { user.clone() } else { format!("{user} on {workstation}") }
         });
-        let certificate = self.endpoint.certificate.as_ref().map(|(_, own)| own);
+        let certificate = self.endpoint.certificate.as_deref().map(|(_, own)| own);
         let says = self.say_proof(&scheme, challenges, account.as_deref(), outcome);
         let mut all = marks(&rungs);
         all.extend(self.tickets.iter().map(|ticket| ticket.mark));
@@ -318,7 +318,7 @@ impl Login {
             _ => 1,
         };
         let who = account.map(|account| format!(" as {account}")).unwrap_or_default();
-        let with = match (scheme, &self.endpoint.certificate) {
+        let with = match (scheme, self.endpoint.certificate.as_deref()) {
             ("TLS-DSK", Some((_, own))) => format!(" with the certificate of {}", common_name(&own.subject)),
             _ => String::new(),
         };

@@ -747,7 +747,7 @@ impl Login {
             }
             Some(Token::TlsDsk(flight)) => {
                 if let (Direction::Out, Some(own)) = (row.direction, &flight.certificate) {
-                    self.endpoint.certificate = Some((row.mark(), own.clone()));
+                    self.endpoint.certificate = Some(Box::new((row.mark(), own.clone())));
                 }
                 if let Some(alert) = flight.messages.iter().find_map(|name| name.strip_prefix("alert ")) {
                     self.endpoint.certificate_alert = Some((row.mark(), alert.to_owned()));
