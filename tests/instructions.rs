@@ -106,7 +106,7 @@ fn count(arguments: &[String]) -> u64 {
     }
     // Where libraries are looked for is the loader's work, and cargo's to say.
     valgrind.env_remove("LD_LIBRARY_PATH");
-    let output = valgrind.args(["analyze", "-q"]).args(arguments).output().unwrap();
+    let output = valgrind.args(["analyze", "-q", "--lanes", "1"]).args(arguments).output().unwrap();
     let told = String::from_utf8_lossy(&output.stderr);
     let line = told.lines().find_map(|line| line.split_once("Collected :"));
     let counted = line.and_then(|(_, count)| count.trim().parse().ok());

@@ -42,7 +42,7 @@ fn rows(packets: &[Owned], limits: &Limits, keys: &Arc<KeyStore>, after: Option<
     }
     engine.finish();
     rows.extend(std::iter::from_fn(|| engine.next_row()));
-    rows
+    rows.into_iter().map(|row| *row).collect()
 }
 
 /// What a row may say otherwise: where it stands, and what was known when it left.

@@ -70,7 +70,7 @@ fn drain(mut engine: Engine) -> Told {
         rows.push(row);
     }
     logins.extend(std::iter::from_fn(|| engine.next_login()).map(|(login, _)| login));
-    Told { rows, logins, report: engine.report() }
+    Told { rows: rows.into_iter().map(|row| *row).collect(), logins, report: engine.report() }
 }
 
 /// Captures with messages, each with them.

@@ -71,6 +71,45 @@ fn syns_to_a_sip_port() {
 }
 
 #[test]
+fn connections_that_stay_silent() {
+    check("connections_that_stay_silent", |traffic| {
+        for number in 0..80_000 {
+            traffic.open(&Conversation::new(number, 5061));
+        }
+    });
+}
+
+#[test]
+fn registers_without_an_answer() {
+    check("registers_without_an_answer", |traffic| {
+        for number in 0..30_000 {
+            let mut conversation = Conversation::new(number, 5060);
+            traffic.open(&conversation);
+            let message = request(number, "").replace("SERVICE", "REGISTER").replace("ann@", &format!("ann{number}@"));
+            traffic.push(&conversation.send(message.as_bytes()));
+        }
+    });
+}
+
+#[test]
+fn answers_for_watched_names() {
+    check("answers_for_watched_names", |traffic| {
+        for number in 0..40_000_u32 {
+            let name = format!("lyncdiscover.d{number}.test");
+            let labels =
+                name.split('.').map(|label| [&[u8::try_from(label.len()).unwrap()], label.as_bytes()].concat());
+            let question = [labels.collect::<Vec<_>>().concat(), vec![0, 0, 1, 0, 1]].concat();
+            let address = [&[0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 9, 0, 4][..], &number.to_be_bytes()].concat();
+            let (client, server) = (packet::address(0x20_0000 + number), packet::address(1));
+            let query = [&[0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0][..], &question].concat();
+            let answer = [&[0, 1, 0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0][..], &question, &address].concat();
+            traffic.push(&packet::ipv4((client, server), 17, (0, 0), &packet::datagram((4000, 53), &query)));
+            traffic.push(&packet::ipv4((server, client), 17, (0, 0), &packet::datagram((53, 4000), &answer)));
+        }
+    });
+}
+
+#[test]
 fn bodies_in_segments_of_one_byte() {
     check("bodies_in_segments_of_one_byte", |traffic| {
         for number in 0..16 {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::logs::Zone;
-use crate::model::{DecodeAs, Span};
+use crate::model::{DecodeAs, LEAST_MEMORY, Span};
 
 /// Reads a packet capture of a Lync or Skype for Business sign-in and tells what happened.
 #[derive(Debug, Parser)]
@@ -99,8 +99,8 @@ pub struct Decoding {
     #[arg(long, value_name = "INPUT=SECONDS", value_parser = clock_offset)]
     pub clock_offset: Vec<(PathBuf, Span)>,
 
-    /// Bound on all that is held while decoding
-    #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = size)]
+    /// Bound on what is held of the traffic while decoding, 4M at least; the program itself takes some 10M besides
+    #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = memory)]
     pub max_memory: usize,
 
     /// How times are shown; exports always carry UTC
@@ -440,6 +440,12 @@ fn size(text: &str) -> Result<usize, String> {
     number.checked_shl(shift).filter(|size| size >> shift == number).ok_or_else(|| format!("`{text}` is too large"))
 }
 
+/// Memory to share out; less than the least would be taken as that, unsaid.
+fn memory(text: &str) -> Result<usize, String> {
+    let least = format!("{}M is the least", LEAST_MEMORY >> 20);
+    size(text).and_then(|size| if size < LEAST_MEMORY { Err(least) } else { Ok(size) })
+}
+
 fn stop(text: &str) -> Result<(StopKind, u64), String> {
     let (kind, value) = text.split_once(':').ok_or("expected KIND:VALUE, such as duration:60")?;
     let kind = match kind {
@@ -499,6 +505,8 @@ mod tests {
         assert_eq!(size("256M"), Ok(256 << 20));
         assert_eq!(size("1GiB"), Ok(1 << 30));
         assert_eq!(size("4096"), Ok(4096));
+        assert_eq!(memory("4M"), Ok(4 << 20));
+        assert_eq!(memory("1"), Err("4M is the least".to_owned()));
         assert!(size("lots").is_err() && size("5T").is_err() && size("99999999999G").is_err());
         assert_eq!(decode_as("443=sip-tls"), Ok((443, DecodeAs::SipTls)));
         assert_eq!(clock_offset("a=b.txt=-1.5"), Ok(("a=b.txt".into(), Span::from_millis(-1500))));

@@ -128,7 +128,7 @@ impl Run {
     }
 
     /// The next row; `None` when all inputs are read and all rows have left.
-    pub fn next_row(&mut self) -> Option<Row> {
+    pub fn next_row(&mut self) -> Option<Box<Row>> {
         loop {
             if let Some(row) = self.engine.next_row() {
                 return Some(row);

@@ -102,7 +102,7 @@ impl Exchange {
 }
 
 /// The final answer to a request, among the rows that follow.
-fn later_partner(run: &mut Run, request: &Exchange) -> Option<Row> {
+fn later_partner(run: &mut Run, request: &Exchange) -> Option<Box<Row>> {
     for _ in 0..MOST_REQUESTS {
         let row = run.next_row()?;
         let is_final =

@@ -72,7 +72,7 @@ pub struct Engine {
     /// What the readers of inputs counted.
     counted: Stats,
     /// What has left, where one kind was asked for and the other came.
-    rows: VecDeque<Row>,
+    rows: VecDeque<Box<Row>>,
     logins: VecDeque<(Login, Vec<Finding>)>,
 }
 
@@ -245,7 +245,7 @@ impl Engine {
     }
 
     /// The next row that is final, in order, with the findings that cite it as far as they are known.
-    pub fn next_row(&mut self) -> Option<Row> {
+    pub fn next_row(&mut self) -> Option<Box<Row>> {
         if let Some(row) = self.rows.pop_front() {
             return Some(row);
         }

@@ -15,10 +15,9 @@ use crate::story::row::LogCopy;
 use crate::story::{Row, Story};
 
 /// What leaves.
-#[expect(clippy::large_enum_variant, reason = "nearly all are rows")]
 pub enum Told {
     /// The next row, with the findings that cite it as far as they are known.
-    Row(Row),
+    Row(Box<Row>),
     /// A sign-in that is over, and what is wrong with it.
     Login(Box<Login>, Vec<Finding>),
 }

@@ -103,7 +103,7 @@ impl Export for JsonReport {
             ("inputs", json!(report.inputs)),
             ("capture", capture(report)),
             ("names", report.lookups.iter().map(lookup).collect()),
-            ("flows", report.flows.iter().map(flow).collect()),
+            ("flows", report.flows.iter().map(|report| flow(report)).collect()),
             ("tls_sessions", sessions.collect()),
             ("tls_dsk_sessions", inner_sessions(report)),
             ("unused_keys", json!(report.unused_keys)),

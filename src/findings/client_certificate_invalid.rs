@@ -21,7 +21,8 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
         return None;
     }
     if let Some((mark, alert)) = &login.endpoint.certificate_alert {
-        let evidence = login.endpoint.certificate.iter().map(|(shown, _)| *shown).chain([*mark]).collect();
+        let evidence =
+            login.endpoint.certificate.as_deref().into_iter().map(|(shown, _)| *shown).chain([*mark]).collect();
         return Some(Finding::error(
             login,
             rule,
@@ -29,7 +30,7 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
             evidence,
         ));
     }
-    let (shown, own) = login.endpoint.certificate.as_ref()?;
+    let (shown, own) = login.endpoint.certificate.as_deref()?;
     let refused = login.ladder.iter().find_map(|rung| {
         let answer = rung.answer.as_ref().filter(|answer| answer.mark.at.packet > shown.at.packet)?;
         let anew = rung.is_challenged() && !answer.offered.iter().any(Scheme::goes_on);

@@ -17,11 +17,11 @@ pub static RULE: Rule = Rule {
 fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
     let last = login.connections.last().filter(|_| login.registered.is_none())?;
     let by_server = |event: TcpEvent| matches!(event, TcpEvent::Closed { by: Direction::In });
-    let by_tls = last.tls.close_notify.map(|(mark, by)| (mark, by == Direction::In));
+    let by_tls = last.tls().close_notify.map(|(mark, by)| (mark, by == Direction::In));
     let by_tcp = last.ended.map(|(mark, event)| (mark, by_server(event)));
     let (closed, _) = by_tls.or(by_tcp).filter(|&(_, by_server)| by_server)?;
     let open = login.ladder.last().filter(|rung| rung.flow == last.flow && rung.answer.is_none());
-    let silent = last.tls.data.is_some_and(|[_, server]| server == 0) && last.tls.secured.is_some();
+    let silent = last.tls().data.is_some_and(|[_, server]| server == 0) && last.tls().secured.is_some();
     if open.is_none() && !silent || last.found_nothing_common().is_some() {
         return None;
     }

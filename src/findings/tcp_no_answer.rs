@@ -21,7 +21,7 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
     };
     // A server that was tried in vain is no fault where another one answered.
     let last = login.connections.last().filter(hit).filter(|_| login.is_failed())?;
-    let what = format!("{} does not answer", last.server());
+    let what = last.server() + " does not answer";
     let evidence = login.connections.iter().filter(hit).filter_map(|connection| Some(connection.failed?.0)).collect();
     Some(Finding::error(login, rule, what, evidence))
 }

@@ -21,9 +21,9 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
         return None;
     }
     // Without keys nobody knows whether the client had signed in before.
-    let talked =
-        last.tls.not_opened.is_some() && last.tls.data.is_some_and(|[client, server]| client > MUCH && server > MUCH);
-    let when = match (last.has_messages(), last.tls.secured, last.tls.hello) {
+    let talked = last.tls().not_opened.is_some()
+        && last.tls().data.is_some_and(|[client, server]| client > MUCH && server > MUCH);
+    let when = match (last.has_messages(), last.tls().secured, last.tls().hello) {
         (true, ..) => "between SIP messages",
         (false, Some(_), _) => "after TLS came up",
         (false, None, Some(_)) => "in the TLS handshake",

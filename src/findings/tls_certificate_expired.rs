@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
 
 fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
     login.connections.iter().rev().find_map(|connection| {
-        let (shown, own) = connection.tls.shown.zip(connection.tls.certificate())?;
+        let (shown, own) = connection.tls().shown.zip(connection.tls().certificate())?;
         let when = match shown.at.time {
             now if now > own.not_after => format!("expired on {}", day(own.not_after)),
             now if now < own.not_before => format!("is valid only from {}", day(own.not_before)),
@@ -24,7 +24,7 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
         };
         let what = format!("the certificate of {} ({}) {when}", connection.server(), own.subject);
         let evidence: Vec<_> =
-            std::iter::once(shown).chain(connection.tls.alerts.iter().map(|(mark, ..)| *mark)).collect();
+            std::iter::once(shown).chain(connection.tls().alerts.iter().map(|(mark, ..)| *mark)).collect();
         let refused = connection.was_refused_by_client() && login.is_failed();
         Some(if refused {
             Finding::error(login, rule, what, evidence)

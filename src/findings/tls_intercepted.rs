@@ -17,10 +17,10 @@ pub static RULE: Rule = Rule {
 fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
     let all = login.connections.iter().chain(login.web.iter().map(|web| &web.connection));
     let (connection, product) = all.into_iter().find_map(|connection| Some((connection, product(connection)?)))?;
-    let own = connection.tls.certificate()?;
+    let own = connection.tls().certificate()?;
     let what =
         format!("the certificate of {} is issued by {}, which looks like {product}", connection.server(), own.issuer);
-    let evidence = connection.tls.shown.into_iter().chain(connection.ended.map(|(mark, _)| mark)).collect();
+    let evidence = connection.tls().shown.into_iter().chain(connection.ended.map(|(mark, _)| mark)).collect();
     Some(if login.is_failed() {
         Finding::error(login, rule, what, evidence)
     } else {
@@ -60,7 +60,7 @@ const PRODUCTS: [(&str, &str); 26] = [
 
 /// The product that issued the certificate of a connection, by its own name for itself.
 pub(super) fn product(connection: &Connection) -> Option<&'static str> {
-    let own = connection.tls.certificate()?;
+    let own = connection.tls().certificate()?;
     let issuer = own.issuer.to_ascii_lowercase();
     let known = PRODUCTS.iter().find(|(word, _)| issuer.contains(word)).map(|(_, product)| *product);
     let proxy = ["proxy ca", "web proxy", "ssl proxy", "proxy root"].iter().any(|word| issuer.contains(word));

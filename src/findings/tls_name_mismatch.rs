@@ -18,12 +18,12 @@ pub static RULE: Rule = Rule {
 
 fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
     let connection = login.connections.iter().rev().find(|connection| is_mismatch(connection))?;
-    let own = connection.tls.certificate()?;
+    let own = connection.tls().certificate()?;
     let name = connection.checked_name()?;
     let names: Vec<&str> = names(own).take(MOST_NAMES).collect();
     let what = format!("the client connects to {name}; the certificate is for {}", names.join(", "));
     let evidence =
-        connection.tls.shown.into_iter().chain(connection.tls.alerts.iter().map(|(mark, ..)| *mark)).collect();
+        connection.tls().shown.into_iter().chain(connection.tls().alerts.iter().map(|(mark, ..)| *mark)).collect();
     let refused = connection.was_refused_by_client() && login.is_failed();
     Some(if refused { Finding::error(login, rule, what, evidence) } else { Finding::note(login, rule, what, evidence) })
 }
@@ -33,7 +33,7 @@ const MOST_NAMES: usize = 8;
 
 /// Whether the certificate lacks the name that the client connects to.
 pub(super) fn is_mismatch(connection: &Connection) -> bool {
-    match (connection.tls.certificate(), connection.checked_name()) {
+    match (connection.tls().certificate(), connection.checked_name()) {
         (Some(own), Some(name)) => !names(own).any(|known| matches_name(known, name)),
         _ => false,
     }

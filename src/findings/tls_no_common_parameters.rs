@@ -18,14 +18,14 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
     let connection = login.connections.last().filter(|_| login.is_failed())?;
     let mark = connection.found_nothing_common()?;
     let offered =
-        connection.tls.offered.map(|version| format!("the client offers up to {version}; ")).unwrap_or_default();
-    let how = connection.tls.alerts.first().map_or_else(
+        connection.tls().offered.map(|version| format!("the client offers up to {version}; ")).unwrap_or_default();
+    let how = connection.tls().alerts.first().map_or_else(
         || "the server ends the connection on the hello".to_owned(),
         |(_, direction, alert)| {
             let who = if *direction == Direction::Out { "client" } else { "server" };
             format!("the {who} answers with the alert {} ({})", alert.name(), alert.meaning())
         },
     );
-    let evidence = connection.tls.hello.into_iter().chain([mark]).collect();
+    let evidence = connection.tls().hello.into_iter().chain([mark]).collect();
     Some(Finding::error(login, rule, format!("{}: {offered}{how}", connection.server()), evidence))
 }

@@ -17,7 +17,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
-    let shown = login.connections.iter().find_map(|connection| connection.tls.shown)?;
+    let shown = login.connections.iter().find_map(|connection| connection.tls().shown)?;
     let failed = login.web.iter().filter(|web| web.purpose == Purpose::Revocation).find_map(|web| {
         let (mark, how) = web.failure().or_else(|| unanswered(web))?;
         (mark.at.packet >= shown.at.packet).then_some((mark, how))

@@ -20,12 +20,12 @@ const PAUSE: f64 = 2.0;
 
 fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
     login.connections.iter().rev().find_map(|connection| {
-        let secured = connection.tls.secured.filter(|_| is_foreign(login, connection))?;
+        let secured = connection.tls().secured.filter(|_| is_foreign(login, connection))?;
         let pause = connection.first_message.map(|first| first.at.time.since(secured.at.time));
         let name = connection.checked_name()?;
         let domain = login.domain()?;
         if connection.went_silent() && login.is_failed() {
-            let end = connection.tls.close_notify.map_or(connection.last, |(mark, _)| mark);
+            let end = connection.tls().close_notify.map_or(connection.last, |(mark, _)| mark);
             let what = format!("{name} is not in {domain}; TLS came up, and the client went away without a word");
             return Some(Finding::error(login, rule, what, vec![secured, end]));
         }

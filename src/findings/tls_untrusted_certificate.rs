@@ -26,21 +26,21 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
         || tls_intercepted::product(connection).is_some()
         || connection.went_silent() && tls_trust_prompt::is_foreign(login, connection)
         || connection
-            .tls
+            .tls()
             .shown
-            .zip(connection.tls.certificate())
+            .zip(connection.tls().certificate())
             .is_some_and(|(shown, own)| shown.at.time > own.not_after || shown.at.time < own.not_before);
     if explained {
         return None;
     }
-    let certificate = connection.tls.certificate().map_or_else(
+    let certificate = connection.tls().certificate().map_or_else(
         || "a certificate that is not visible".to_owned(),
         |own| {
             let by = if own.self_signed { "self-signed".to_owned() } else { format!("issued by {}", own.issuer) };
             format!("{} ({by})", own.subject)
         },
     );
-    let alert = connection.tls.alerts.iter().find(|(_, direction, _)| *direction == Direction::Out);
+    let alert = connection.tls().alerts.iter().find(|(_, direction, _)| *direction == Direction::Out);
     let how = alert.map_or_else(
         || "the client ended the session before it had asked anything".to_owned(),
         |(_, _, alert)| format!("the client sent the alert {} ({})", alert.name(), alert.meaning()),
@@ -48,9 +48,9 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
     let what = format!("{} showed {certificate}; {how}", connection.server());
     let ends = alert
         .map(|(mark, ..)| *mark)
-        .or(connection.tls.close_notify.map(|(mark, _)| mark))
+        .or(connection.tls().close_notify.map(|(mark, _)| mark))
         .or(connection.ended.map(|(mark, _)| mark));
-    let evidence: Vec<_> = connection.tls.shown.into_iter().chain(ends).collect();
+    let evidence: Vec<_> = connection.tls().shown.into_iter().chain(ends).collect();
     let evidence = if evidence.is_empty() { vec![connection.last] } else { evidence };
     Some(Finding::error(login, rule, what, evidence))
 }

@@ -17,11 +17,11 @@ use crate::model::{
 use crate::wire::ip::{Body, Datagram, IcmpError, Segment};
 use crate::wire::packet::Frame;
 
-/// Both ends in a fixed order, so that the two directions are one key.
+/// Both ends in a fixed order, so that the two directions are one key; addresses in their bytes, which take least.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct EndsKey {
-    low: (u128, u16),
-    high: (u128, u16),
+    low: ([u8; 16], u16),
+    high: ([u8; 16], u16),
     point: PointNo,
     v6: bool,
     transport: TransportKind,
@@ -30,8 +30,8 @@ struct EndsKey {
 impl EndsKey {
     fn new(point: PointNo, transport: TransportKind, src: SocketAddr, dst: SocketAddr) -> Self {
         let bits = |end: SocketAddr| match end.ip() {
-            IpAddr::V4(v4) => (u128::from(v4.to_bits()), end.port()),
-            IpAddr::V6(v6) => (v6.to_bits(), end.port()),
+            IpAddr::V4(v4) => (u128::from(v4.to_bits()).to_be_bytes(), end.port()),
+            IpAddr::V6(v6) => (v6.octets(), end.port()),
         };
         let (a, b) = (bits(src), bits(dst));
         Self { low: a.min(b), high: a.max(b), point, v6: src.is_ipv6(), transport }
@@ -41,7 +41,6 @@ impl EndsKey {
 #[derive(Debug)]
 struct Flow {
     key: FlowKey,
-    ends: EndsKey,
     wanted: bool,
     last: At,
     /// `None` for datagrams.
@@ -221,7 +220,7 @@ impl FlowTable {
                 self.forget(oldest, stats, out);
             }
         }
-        let flow = Flow { key, ends, wanted: frame.wanted, last: frame.at, tcp };
+        let flow = Flow { key, wanted: frame.wanted, last: frame.at, tcp };
         let slot = self.flows.insert(flow, Kind::Transient, self.now);
         self.index.insert(ends, slot);
         slot
@@ -251,8 +250,10 @@ impl FlowTable {
 
     fn forget(&mut self, slot: FlowSlot, stats: &mut Stats, out: &mut Events<'_>) {
         let Some(mut flow) = self.flows.remove(slot) else { return };
-        if self.index.get(&flow.ends) == Some(&slot) {
-            self.index.remove(&flow.ends);
+        let FlowKey { point, transport, client, server, .. } = flow.key;
+        let ends = EndsKey::new(point, transport, client, server);
+        if self.index.get(&ends) == Some(&slot) {
+            self.index.remove(&ends);
         }
         let (at, wanted) = (flow.last, flow.wanted);
         match flow.tcp.as_mut() {

@@ -3,19 +3,27 @@
 //! Reaching one is never silent: it is counted in [`crate::model::Stats`], and where evidence is
 //! lost an observation says so.
 
+use crate::model::recent::full;
 use crate::model::time::Span;
 
+/// Least memory that [`Limits::within`] shares out: below it a bound would cut ordinary messages.
+pub const LEAST_MEMORY: usize = 4 << 20;
+
 /// Bounds on what is held. `Limits::default()` keeps to 256 MiB; [`Limits::within`] scales.
+///
+/// Of the memory a quarter goes to messages under way, an eighth each to segments that wait, to rows, to sign-ins and to
+/// flows with their decoders, the rest to fragments, look-ups and what else is remembered. A flood fills some
+/// of them (`tests/memory.rs`); with all full at once they take about an eighth more.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Flows at one time. Default 65,536 (about 80 MB with their decoders idle); then the one idle
-    /// for longest is closed. A server's capture of thousands of clients stays far below.
+    /// Flows at one time. Default 28,672: 0.6 KB each, and 0.7 to 2 KB for the decoder of one that carried something;
+    /// then the one idle for longest is closed. A server's capture of thousands of clients stays far below.
     pub flows: usize,
     /// Bytes held per direction while a segment is missing. Default 1 MiB: a 64 KiB window scaled by 16.
     pub reorder_bytes: usize,
     /// Segments held per direction while one is missing. Default 8,192: `reorder_bytes` in small segments.
     pub reorder_segments: usize,
-    /// Bytes held for missing segments in all flows together. Default 64 MiB.
+    /// Bytes held for missing segments in all flows together. Default 32 MiB: those of 512 full windows of 64 KiB.
     pub reorder_total: usize,
     /// Capture time that a hole is waited for where no acknowledgement tells more. Default 10 s:
     /// beyond the third retransmission of every common stack.
@@ -40,13 +48,14 @@ pub struct Limits {
     /// Longest body of a SIP message that is kept. Default 8 MiB: Lync bodies pass 16 KiB; a contact
     /// list of 1,000 entries is about 200 KiB.
     pub sip_body: usize,
-    /// Bytes of messages under way in all flows together. Default 64 MiB.
+    /// Bytes of messages under way in all flows together. Default 64 MiB: eight of the longest bodies, 16 sessions that wait
+    /// for keys. A body in segments of one byte takes its size 48 times over.
     pub pending_bytes: usize,
     /// Longest record of a trace log. Default 8 MiB: as much as a SIP body; a longer record is cut.
     pub log_record: usize,
-    /// Rows that wait to be put in order. Default 65,536.
+    /// Rows that wait to be put in order. Default 65,536: as many of the least size as `row_bytes` holds.
     pub rows: usize,
-    /// Bytes of messages in rows that wait. Default 32 MiB.
+    /// Bytes of rows that wait, with their messages. Default 32 MiB: 30 s of some hundred messages a second.
     pub row_bytes: usize,
     /// Capture time that a row waits at most. Default 30 s.
     pub row_age: Span,
@@ -55,7 +64,13 @@ pub struct Limits {
     pub key_wait: Span,
     /// Bytes of a TLS session that wait for its keys. Default 4 MiB: what a sign-in carries many times over.
     pub key_wait_bytes: usize,
-    /// Look-ups, unanswered requests, flows and sign-in attempts remembered, each. Default 32,768.
+    /// Sign-in attempts that are open, in bytes. Default 32 MiB: 20,000 that got no further than to connect, 1,000 that
+    /// were registered; then the quietest is closed.
+    pub login_bytes: usize,
+    /// Look-ups remembered, in bytes. Default 16 MiB: about 30,000 with an address each.
+    pub lookup_bytes: usize,
+    /// Flows, and what else is remembered by number: each table holds at most twice as many, those of large entries
+    /// a part of it. Default 28,672, which fills tables to their room: 2 KB in all tables together for each.
     pub remembered: usize,
 }
 
@@ -78,15 +93,15 @@ impl Limits {
         }
     }
 
-    /// Bounds that together keep to about `bytes` (at least 4 MiB are taken).
+    /// Bounds that together keep to about `bytes` ([`LEAST_MEMORY`] is taken at least).
     pub fn within(bytes: usize) -> Self {
-        let bytes = bytes.max(4 << 20);
+        let bytes = bytes.max(LEAST_MEMORY);
         let share = |part: usize, most: usize| (bytes / part).min(most);
         Self {
-            flows: share(4096, 1 << 20),
+            flows: full(share(8192, 1 << 20)),
             reorder_bytes: share(256, 16 << 20),
             reorder_segments: 8192,
-            reorder_total: share(4, 1 << 30),
+            reorder_total: share(8, 1 << 30),
             hole_age: Span::from_secs(10),
             acked_hole_age: Span::from_secs(1),
             syn_age: Span::from_secs(15),
@@ -103,7 +118,9 @@ impl Limits {
             row_age: Span::from_secs(30),
             key_wait: Span::from_secs(0),
             key_wait_bytes: share(64, 4 << 20),
-            remembered: share(8192, 65_536),
+            login_bytes: share(8, 256 << 20),
+            lookup_bytes: share(16, 128 << 20),
+            remembered: full(share(8192, 1 << 18)),
         }
     }
 }
@@ -115,8 +132,9 @@ mod tests {
     #[test]
     fn defaults_are_those_the_documentation_states() {
         let limits = Limits::default();
-        assert_eq!((limits.flows, limits.reorder_bytes, limits.rows), (65_536, 1 << 20, 65_536));
-        assert_eq!((limits.reorder_total, limits.fragment_bytes, limits.sip_body), (64 << 20, 8 << 20, 8 << 20));
+        assert_eq!((limits.flows, limits.reorder_bytes, limits.rows), (28_672, 1 << 20, 65_536));
+        assert_eq!((limits.reorder_total, limits.fragment_bytes, limits.sip_body), (32 << 20, 8 << 20, 8 << 20));
         assert_eq!((limits.sip_head, limits.pending_bytes), (1 << 20, 64 << 20));
+        assert_eq!((limits.login_bytes, limits.lookup_bytes, limits.remembered), (32 << 20, 16 << 20, 28_672));
     }
 }

@@ -26,7 +26,7 @@ pub mod watch;
 
 pub use defect::{Defect, Loss, LossCause};
 pub use flow::{Both, Direction, FlowKey, TransportKind};
-pub use limits::Limits;
+pub use limits::{LEAST_MEMORY, Limits};
 pub use log::{LogEvent, LogKind, LogLevel};
 pub use observation::{Ciphertext, Message, Observation, Payload, TcpEvent};
 pub use packet::{At, FrameNo, InputNo, LinkType, Packet, PacketNo, PointNo};

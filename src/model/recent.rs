@@ -6,14 +6,20 @@ use std::hash::Hash;
 
 /// Remembers at least the `limit` keys used last, at most twice as many.
 ///
-/// Two generations: when the young one is full it becomes the old one, and the old one is forgotten.
-/// What is used moves to the young one.
+/// Two generations: when the young one is full it becomes the old one, and the old one is forgotten. What
+/// is used moves to the young one. Both keep their room, which a `limit` of [`full`] fills.
 #[derive(Debug)]
 pub struct Recent<K, V> {
     young: HashMap<K, V, foldhash::fast::RandomState>,
     old: HashMap<K, V, foldhash::fast::RandomState>,
     limit: usize,
     forgotten: u64,
+}
+
+/// The largest number of keys up to `most` that fills the room of a hash table: seven eighths of a power of two.
+pub const fn full(most: usize) -> usize {
+    let room = 1 << (usize::BITS - 1 - (if most < 8 { 8 } else { most }).leading_zeros());
+    room / 8 * 7
 }
 
 impl<K: Eq + Hash, V> Recent<K, V> {
@@ -42,7 +48,8 @@ impl<K: Eq + Hash, V> Recent<K, V> {
         let older = if self.old.is_empty() { None } else { self.old.remove(&key) };
         if self.young.len() >= self.limit && !self.young.contains_key(&key) {
             self.forgotten += self.old.len() as u64;
-            self.old = std::mem::take(&mut self.young);
+            self.old.clear();
+            std::mem::swap(&mut self.young, &mut self.old);
         }
         self.young.insert(key, value).or(older)
     }
@@ -53,6 +60,7 @@ impl<K: Eq + Hash, V> Recent<K, V> {
         K: Borrow<Q>,
     {
         if !self.old.is_empty()
+            && !self.young.contains_key(key)
             && let Some((key, value)) = self.old.remove_entry(key)
         {
             self.insert(key, value);

@@ -49,7 +49,7 @@ pub struct Story {
     keys: Arc<KeyStore>,
     authentication: Tracker,
     logins: Logins,
-    flows: Recent<FlowKey, FlowReport>,
+    flows: Recent<FlowKey, Box<FlowReport>>,
     flow_count: u32,
     row_count: u64,
     sightings: Sightings,
@@ -80,9 +80,9 @@ impl Story {
         Self {
             keys,
             authentication: Tracker::new(&limits),
-            logins: Logins::new(ports, limits.remembered),
+            logins: Logins::new(ports, &limits),
             inputs: Vec::new(),
-            names: Names::new(limits.remembered),
+            names: Names::new(&limits),
             transactions: Transactions::new(limits.remembered),
             flows: Recent::new(limits.remembered),
             flow_count: 0,
@@ -188,7 +188,7 @@ impl Story {
         let input = (self.inputs.len() > 1).then(|| self.inputs.get(at.input.index()).cloned()).flatten();
         self.row_count += 1;
         let id = RowId(self.row_count);
-        let mut row = Row { id, at, began, input, direction, message, copy, ..Row::new(at) };
+        let mut row = Box::new(Row { id, at, began, input, direction, message, copy, ..Row::new(at) });
         if let Some(key) = flow {
             row.flow = Some(self.flow(key, &row));
             self.relate(key, &mut row);
@@ -236,7 +236,7 @@ impl Story {
             let origin = looked_up.flatten();
             let report = FlowReport::new(self.flow_count, key, row.began, origin);
             let before = self.flows.forgotten();
-            self.flows.insert(key, report);
+            self.flows.insert(key, Box::new(report));
             self.forgotten += self.flows.forgotten() - before;
         }
         let Some(report) = self.flows.get_mut(&key) else { return RowFlow { number: 0, key } };
@@ -289,7 +289,7 @@ impl Story {
     }
 
     /// The next row that is final, in order.
-    pub fn next_row(&mut self) -> Option<Row> {
+    pub fn next_row(&mut self) -> Option<Box<Row>> {
         let mut row = self.queue.pop(self.clock())?;
         row.attempt = self.logins.place(&row);
         if let Some((attempt, step)) = row.attempt {

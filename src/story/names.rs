@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use crate::model::dns::{DnsMessage, RecordData, RecordType};
-use crate::model::{At, Direction, FlowKey, PointNo, Recent, Span};
+use crate::model::{At, Direction, FlowKey, Limits, PointNo, Recent, Span};
 
 /// What a client asked and what it was told.
 #[derive(Clone, Debug)]
@@ -44,6 +44,28 @@ pub struct Lookup {
     /// Flows that followed it.
     pub flows: Vec<u32>,
 }
+
+impl Lookup {
+    /// About how many bytes of memory it takes. What names it elsewhere shares its name.
+    fn weight(&self) -> usize {
+        let texts = self.owners.iter().chain(&self.aliases).chain(self.targets.iter().map(|target| &target.host));
+        let text = |text: &Arc<str>| text.len() + TEXT_COST;
+        size_of::<Self>()
+            + text(&self.name)
+            + texts.map(text).sum::<usize>()
+            + self.addresses.capacity() * size_of::<IpAddr>()
+            + self.targets.capacity() * size_of::<Target>()
+    }
+
+    fn followed_by(&mut self, flow: u32) {
+        if self.flows.len() < MOST_FLOWS {
+            self.flows.push(flow);
+        }
+    }
+}
+
+/// A text takes this besides its bytes: the pointer to it, its counts and the allocation.
+const TEXT_COST: usize = 48;
 
 /// Where an SRV record points.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,7 +113,9 @@ struct QueryKey {
 pub struct Names {
     lookups: VecDeque<Lookup>,
     first_id: LookupId,
-    limit: usize,
+    /// Bytes of the look-ups, and most of them.
+    held: usize,
+    most: usize,
     dropped: u64,
     queries: Recent<QueryKey, LookupId>,
     /// The last few look-ups that gave an address to a client, the latest last.
@@ -105,6 +129,8 @@ pub struct Names {
 const MOST_RECORDS: usize = 64;
 /// Newest look-ups that are searched for a host's addresses.
 const MOST_SEARCHED: usize = 512;
+/// Most flows of one look-up that are remembered.
+const MOST_FLOWS: usize = 4096;
 /// Most look-ups of one address that are remembered.
 const MOST_LOOKUPS: usize = 4;
 
@@ -113,17 +139,19 @@ const AGAIN: &str = "asked again";
 const UNASKED: &str = "the query is not in the capture";
 
 impl Names {
-    /// No look-ups; remembers `limit`.
-    pub fn new(limit: usize) -> Self {
+    /// No look-ups.
+    pub fn new(limits: &Limits) -> Self {
+        let some = limits.remembered;
         Self {
             lookups: VecDeque::new(),
             first_id: 0,
-            limit,
+            held: 0,
+            most: limits.lookup_bytes,
             dropped: 0,
-            queries: Recent::new(limit),
-            by_address: Recent::new(limit),
-            multicast: Recent::new(limit),
-            by_target: Recent::new(limit),
+            queries: Recent::new(some / 2),
+            by_address: Recent::new(some),
+            multicast: Recent::new(some / 4),
+            by_target: Recent::new(some / 2),
         }
     }
 
@@ -201,13 +229,21 @@ impl Names {
     }
 
     fn add(&mut self, lookup: Lookup) -> LookupId {
-        if self.lookups.len() >= self.limit {
-            self.lookups.pop_front();
+        self.hold(lookup.weight());
+        self.lookups.push_back(lookup);
+        self.first_id + self.lookups.len() as u64 - 1
+    }
+
+    /// Makes room for so many bytes more: the oldest look-ups are forgotten.
+    fn hold(&mut self, more: usize) {
+        self.held += more;
+        while self.held > self.most
+            && let Some(oldest) = self.lookups.pop_front()
+        {
+            self.held = self.held.saturating_sub(oldest.weight());
             self.first_id += 1;
             self.dropped += 1;
         }
-        self.lookups.push_back(lookup);
-        self.first_id + self.lookups.len() as u64 - 1
     }
 
     fn answer(
@@ -222,6 +258,7 @@ impl Names {
         if lookup.answered.is_some() {
             return (None, Some(LATE));
         }
+        let before = lookup.weight();
         lookup.answered = Some(at);
         lookup.rcode = Some(message.rcode);
         for record in &message.answers {
@@ -261,6 +298,8 @@ impl Names {
         let rtt = at.time.since(lookup.asked.time);
         let (client, addresses) = (lookup.client, lookup.addresses.clone());
         let targets: Vec<_> = lookup.targets.iter().map(|target| target.host.clone()).collect();
+        let more = lookup.weight().saturating_sub(before);
+        self.hold(more);
         for address in addresses {
             let key = (point, client, address);
             match self.by_address.get_mut(&key) {
@@ -301,7 +340,7 @@ impl Names {
         let id = ids.into_iter().rev().find(|&id| self.get(id).is_some_and(|lookup| before(lookup)));
         let Some(lookup) = id.and_then(|id| self.get(id)) else { return Some(Origin::NotLookedUp) };
         let Some(answered) = lookup.answered else { return Some(Origin::NotLookedUp) };
-        lookup.flows.push(number);
+        lookup.followed_by(number);
         let position = lookup.addresses.iter().position(|&address| address == server).map_or(1, |index| index + 1);
         let choice = (position, lookup.addresses.len().max(1));
         let (delay, is_srv) = (began.time.since(answered.time), lookup.rtype == RecordType::SRV);
@@ -327,7 +366,7 @@ impl Names {
         if !before || !lookup.targets.iter().any(fits) {
             return None;
         }
-        lookup.flows.push(number);
+        lookup.followed_by(number);
         Some(lookup.name.clone())
     }
 }

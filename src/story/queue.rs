@@ -7,8 +7,8 @@ use crate::story::Row;
 
 /// Rows in the order of the packets that completed them.
 pub struct Queue {
-    /// Each with its weight.
-    rows: VecDeque<(Row, usize)>,
+    /// Each with its weight, and in its own allocation: a flood makes the ring grow, and a row in it would be moved often.
+    rows: VecDeque<(Box<Row>, usize)>,
     weight: usize,
     most_rows: usize,
     most_weight: usize,
@@ -38,7 +38,7 @@ impl Queue {
     }
 
     /// Takes a row. Rows of one packet keep the order in which they come.
-    pub fn push(&mut self, row: Row) {
+    pub fn push(&mut self, row: Box<Row>) {
         let weight = row.weight();
         self.weight += weight;
         let key = super::by_packet(row.at);
@@ -55,7 +55,7 @@ impl Queue {
     /// The latest row of that packet of which `is_it` holds, while it waits.
     pub fn find_mut(&mut self, packet: PacketNo, is_it: impl Fn(&Row) -> bool) -> Option<&mut Row> {
         let end = self.rows.partition_point(|(row, _)| super::by_packet(row.at) <= packet);
-        let rows = self.rows.range_mut(..end).rev().map(|(row, _)| row);
+        let rows = self.rows.range_mut(..end).rev().map(|(row, _)| &mut **row);
         rows.take_while(|row| super::by_packet(row.at) == packet).find(|row| is_it(row))
     }
 
@@ -68,7 +68,7 @@ impl Queue {
     }
 
     /// The next row that may leave; `now` is the time of the newest packet.
-    pub fn pop(&mut self, now: Option<Timestamp>) -> Option<Row> {
+    pub fn pop(&mut self, now: Option<Timestamp>) -> Option<Box<Row>> {
         if !self.is_ready(now) {
             return None;
         }

@@ -138,7 +138,7 @@ pub struct Report {
     /// Look-ups, in the order in which they were asked.
     pub lookups: Vec<Lookup>,
     /// Conversations, by number.
-    pub flows: Vec<FlowReport>,
+    pub flows: Vec<Box<FlowReport>>,
     /// Requests without a final response.
     pub unanswered: Vec<Unanswered>,
     /// Inputs that could not be read to their end.

@@ -8,7 +8,7 @@ use std::hash::BuildHasher as _;
 use crate::model::http::{HttpMessage, HttpStart};
 use crate::model::kerberos::KerberosMessage;
 use crate::model::sip::{HeaderName, SipMessage};
-use crate::model::{At, Direction, FlowKey, Recent, Span, TransportKind};
+use crate::model::{At, Direction, FlowKey, Recent, Span, Timestamp, TransportKind};
 
 /// A request that waits for its final response.
 #[derive(Clone, Debug)]
@@ -59,11 +59,13 @@ pub(super) fn bounded(text: &str) -> Cow<'_, str> {
 pub struct Transactions {
     requests: Recent<Key, Request>,
     /// HTTP requests of a connection without a response so far; responses come in their order.
-    http: Recent<FlowKey, VecDeque<At>>,
+    http: Recent<FlowKey, VecDeque<Timestamp>>,
     /// Kerberos requests of a flow without an answer so far.
-    kerberos: Recent<FlowKey, VecDeque<At>>,
+    kerberos: Recent<FlowKey, VecDeque<Timestamp>>,
 }
 
+/// Requests are remembered in this part of what is, of each protocol: a name is several hundred bytes at most.
+const PART: usize = 2;
 /// Most HTTP or Kerberos requests of a connection that wait at one time.
 const MOST_PIPELINED: usize = 64;
 
@@ -72,7 +74,7 @@ const LATE: &str = "answered before";
 const UNASKED: &str = "the request is not in the capture";
 
 /// Notes a request that waits for its answer.
-fn wait(requests: &mut Recent<FlowKey, VecDeque<At>>, flow: &FlowKey, at: At) {
+fn wait(requests: &mut Recent<FlowKey, VecDeque<Timestamp>>, flow: &FlowKey, at: Timestamp) {
     match requests.get_mut(flow) {
         Some(waiting) if waiting.len() < MOST_PIPELINED => waiting.push_back(at),
         Some(_) => {}
@@ -83,7 +85,8 @@ fn wait(requests: &mut Recent<FlowKey, VecDeque<At>>, flow: &FlowKey, at: At) {
 impl Transactions {
     /// No requests; remembers `limit`.
     pub fn new(limit: usize) -> Self {
-        Self { requests: Recent::new(limit), http: Recent::new(limit), kerberos: Recent::new(limit) }
+        let some = limit / PART;
+        Self { requests: Recent::new(some), http: Recent::new(some), kerberos: Recent::new(some) }
     }
 
     /// How much was forgotten.
@@ -129,13 +132,13 @@ impl Transactions {
     pub fn http(&mut self, flow: &FlowKey, at: At, message: &HttpMessage) -> Option<Span> {
         match message.start {
             HttpStart::Request { .. } => {
-                wait(&mut self.http, flow, at);
+                wait(&mut self.http, flow, at.time);
                 None
             }
             HttpStart::Response { status: 0..200, .. } => None,
             HttpStart::Response { .. } => {
                 let asked = self.http.get_mut(flow)?.pop_front()?;
-                Some(at.time.since(asked.time))
+                Some(at.time.since(asked))
             }
         }
     }
@@ -145,11 +148,11 @@ impl Transactions {
     pub fn kerberos(&mut self, flow: &FlowKey, at: At, message: &KerberosMessage) -> Option<Span> {
         if !message.kind.is_request() {
             let asked = self.kerberos.get_mut(flow)?.pop_front()?;
-            return Some(at.time.since(asked.time));
+            return Some(at.time.since(asked));
         }
         let again = self.kerberos.peek(flow).is_some_and(|waiting| !waiting.is_empty());
         if !(again && flow.transport == TransportKind::Udp) {
-            wait(&mut self.kerberos, flow, at);
+            wait(&mut self.kerberos, flow, at.time);
         }
         None
     }

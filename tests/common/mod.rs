@@ -305,7 +305,7 @@ impl Feed {
             self.late += u64::from(self.last.is_some_and(|last| last > row.at.packet));
             self.last = self.last.max(Some(row.at.packet));
             if self.keep {
-                self.rows.push(row);
+                self.rows.push(*row);
             }
         }
     }
@@ -429,11 +429,11 @@ pub fn tell_files(paths: &[&Path], options: Options) -> Told {
                 engine.damaged(Damage { input, name, after, what: damage.to_string() });
             }
         }
-        rows.extend(std::iter::from_fn(|| engine.next_row()));
+        rows.extend(std::iter::from_fn(|| engine.next_row()).map(|row| *row));
         logins.extend(std::iter::from_fn(|| engine.next_login()));
     }
     engine.finish();
-    rows.extend(std::iter::from_fn(|| engine.next_row()));
+    rows.extend(std::iter::from_fn(|| engine.next_row()).map(|row| *row));
     logins.extend(std::iter::from_fn(|| engine.next_login()));
     Told { rows, logins, report: engine.report() }
 }

@@ -3,6 +3,7 @@
 //! In: rows of one flow. Holds the facts with the rows that show them; judges only what one connection
 //! alone can show.
 
+use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -14,6 +15,8 @@ use crate::story::row::{Mark, Row};
 /// Most certificates of a chain and alerts that are kept.
 const MOST_CERTIFICATES: usize = 6;
 const MOST_ALERTS: usize = 8;
+/// About what a certificate takes with its names and addresses.
+const CERTIFICATE_COST: usize = 1024;
 
 /// Silence between messages that is worth noting.
 const SILENCE: Span = Span::from_secs(60);
@@ -54,6 +57,24 @@ pub struct Security {
 }
 
 impl Security {
+    const NONE: &'static Self = &Self {
+        hello: None,
+        sni: None,
+        offered: None,
+        server_hello: None,
+        parameters: None,
+        chain: Vec::new(),
+        shown: None,
+        secured: None,
+        resumed: false,
+        opened: None,
+        alerts: Vec::new(),
+        close_notify: None,
+        not_opened: None,
+        data: None,
+        over: None,
+    };
+
     /// The server's own certificate.
     pub fn certificate(&self) -> Option<&Certificate> {
         self.chain.first()
@@ -112,8 +133,8 @@ pub struct Connection {
     pub failed: Option<(Mark, TcpEvent)>,
     /// How it ended.
     pub ended: Option<(Mark, TcpEvent)>,
-    /// TLS on it.
-    pub tls: Security,
+    /// TLS on it, once there is any: it is as big as the rest.
+    tls: Option<Box<Security>>,
     /// SIP messages of client and server in it.
     pub messages: [u64; 2],
     /// The first of them.
@@ -139,7 +160,7 @@ impl Connection {
             open: None,
             failed: None,
             ended: None,
-            tls: Security::default(),
+            tls: None,
             messages: [0; 2],
             first_message: None,
             last_message: None,
@@ -147,6 +168,19 @@ impl Connection {
             last: row.mark(),
             lost_bytes: 0,
         }
+    }
+
+    /// TLS on it.
+    pub fn tls(&self) -> &Security {
+        self.tls.as_deref().unwrap_or(Security::NONE)
+    }
+
+    /// About how many bytes of memory it takes besides itself.
+    pub fn weight(&self) -> usize {
+        let Some(tls) = self.tls.as_deref() else { return 0 };
+        size_of::<Security>()
+            + tls.chain.len() * CERTIFICATE_COST
+            + tls.alerts.capacity() * size_of::<(Mark, Direction, Alert)>()
     }
 
     /// Takes a row of it.
@@ -162,7 +196,7 @@ impl Connection {
                     self.step(row, event);
                 }
             }
-            Message::Tls(event) => self.tls.note(row, event),
+            Message::Tls(event) => self.tls.get_or_insert_default().note(row, event),
             Message::Sip(_) => {
                 let [out, r#in] = &mut self.messages;
                 *(if row.direction == Direction::Out { out } else { r#in }) += 1;
@@ -207,7 +241,7 @@ impl Connection {
     pub fn host(&self) -> Option<&str> {
         match &self.origin {
             Some(Origin::LookedUp { host, .. }) => Some(host),
-            _ => self.tls.sni.as_deref(),
+            _ => self.tls().sni.as_deref(),
         }
     }
 
@@ -221,15 +255,18 @@ impl Connection {
 
     /// The name that the client checks the certificate against: the one in its hello, else the one it looked up.
     pub fn checked_name(&self) -> Option<&str> {
-        self.tls.sni.as_deref().or_else(|| self.host())
+        self.tls().sni.as_deref().or_else(|| self.host())
     }
 
     /// The server, by name where there is one.
     pub fn server(&self) -> String {
-        match self.host() {
-            Some(host) => format!("{host} ({})", self.flow.server),
-            None => self.flow.server.to_string(),
-        }
+        let mut server = String::with_capacity(64);
+        // Writing to a string cannot fail.
+        _ = match self.host() {
+            Some(host) => write!(server, "{host} ({})", self.flow.server),
+            None => write!(server, "{}", self.flow.server),
+        };
+        server
     }
 
     /// Whether SIP went through it, as far as it can be read.
@@ -238,8 +275,8 @@ impl Connection {
     }
 
     /// Whether it is still there as far as the capture goes.
-    pub const fn is_in_use(&self) -> bool {
-        self.failed.is_none() && self.ended.is_none() && self.tls.over.is_none()
+    pub fn is_in_use(&self) -> bool {
+        self.failed.is_none() && self.ended.is_none() && self.tls().over.is_none()
     }
 
     /// TLS came up and the client went away without a word, or said that it does not accept the certificate.
@@ -247,35 +284,35 @@ impl Connection {
         let refuses = |direction: Direction, alert: Alert| {
             direction == Direction::Out && matches!(alert.description, 42..=46 | 48 | 49)
         };
-        let alert = self.tls.alerts.iter().any(|&(_, direction, alert)| refuses(direction, alert));
+        let alert = self.tls().alerts.iter().any(|&(_, direction, alert)| refuses(direction, alert));
         alert || self.went_silent()
     }
 
     /// TLS came up, or the certificate was shown, and the client went away without sending anything.
     pub fn went_silent(&self) -> bool {
-        let over = self.tls.data == Some([0, 0]) && !self.has_messages() && self.lost_bytes == 0;
-        let by_client = match (self.tls.close_notify, self.ended) {
+        let over = self.tls().data == Some([0, 0]) && !self.has_messages() && self.lost_bytes == 0;
+        let by_client = match (self.tls().close_notify, self.ended) {
             (Some((_, by)), _) | (None, Some((_, TcpEvent::Closed { by } | TcpEvent::Reset { by, .. }))) => {
                 by == Direction::Out
             }
             _ => false,
         };
-        over && by_client && self.tls.shown.or(self.tls.secured).is_some()
+        over && by_client && self.tls().shown.or(self.tls().secured).is_some()
     }
 
     /// The server has no parameters in common with the client: it says so, or resets the connection on the hello.
     pub fn found_nothing_common(&self) -> Option<Mark> {
         let common = |&&(_, direction, alert): &&(Mark, Direction, Alert)| match direction {
             Direction::In => matches!(alert.description, 40 | 47 | 70 | 71 | 86 | 120),
-            Direction::Out => matches!(alert.description, 40 | 47 | 70 | 71) && self.tls.shown.is_none(),
+            Direction::Out => matches!(alert.description, 40 | 47 | 70 | 71) && self.tls().shown.is_none(),
         };
-        if let Some((mark, ..)) = self.tls.alerts.iter().find(common) {
+        if let Some((mark, ..)) = self.tls().alerts.iter().find(common) {
             return Some(*mark);
         }
         let reset = self.ended.filter(|(_, event)| {
             matches!(event, TcpEvent::Reset { by: Direction::In, .. } | TcpEvent::Closed { by: Direction::In })
         });
-        let unanswered = self.tls.hello.is_some() && self.tls.server_hello.is_none() && self.lost_bytes == 0;
+        let unanswered = self.tls().hello.is_some() && self.tls().server_hello.is_none() && self.lost_bytes == 0;
         reset.filter(|_| unanswered).map(|(mark, _)| mark)
     }
 

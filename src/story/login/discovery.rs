@@ -7,8 +7,8 @@ use std::net::IpAddr;
 
 use crate::model::dns::{DnsMessage, Record, RecordData, RecordType};
 use crate::model::{FlowKey, Span, Timestamp};
-use crate::story::login::Login;
 use crate::story::login::tracker::host_of;
+use crate::story::login::{Login, push_first};
 use crate::story::row::{Mark, Row};
 use crate::story::steps;
 
@@ -106,7 +106,7 @@ impl AskedName {
 
     /// Whether it is the host of a CRL or OCSP responder that a server's certificate names.
     pub fn is_revocation(&self, login: &Login) -> bool {
-        let shown = login.connections.iter().flat_map(|connection| &connection.tls.chain);
+        let shown = login.connections.iter().flat_map(|connection| &connection.tls().chain);
         let mut urls = shown.flat_map(|certificate| &certificate.revocation);
         urls.any(|url| host_of(url).is_some_and(|host| host.eq_ignore_ascii_case(&self.name)))
     }
@@ -121,7 +121,7 @@ impl AskedName {
         self.repeated = row.at.time;
         let resolver = flow.server.ip();
         if !self.resolvers.contains(&resolver) && self.resolvers.len() < MOST_RESOLVERS {
-            self.resolvers.push(resolver);
+            push_first(&mut self.resolvers, resolver);
         }
     }
 
@@ -176,7 +176,7 @@ impl Discovery {
             Some(place) => place,
             None if message.is_response() || self.names.len() >= MOST_NAMES => return,
             None => {
-                self.names.push(AskedName::new(name, question.rtype, row));
+                push_first(&mut self.names, AskedName::new(name, question.rtype, row));
                 self.names.len() - 1
             }
         };

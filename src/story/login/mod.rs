@@ -21,7 +21,7 @@ use crate::model::{At, FlowKey, Ports, Span};
 use crate::story::row::{Mark, RowId};
 use crate::story::steps::{StepKind, StepOutcome};
 use connection::Connection;
-use discovery::Discovery;
+use discovery::{AskedName, Discovery};
 use exchange::Exchange;
 use ladder::{Answer, Purpose, Rung, Scheme};
 use web::Web;
@@ -58,7 +58,7 @@ pub struct Endpoint {
     /// User and domain, and workstation, of an NTLM token.
     pub account: Option<(String, String)>,
     /// The certificate with which TLS-DSK authenticates the user.
-    pub certificate: Option<(Mark, Certificate)>,
+    pub certificate: Option<Box<(Mark, Certificate)>>,
     /// The alert with which the TLS inside TLS-DSK ended.
     pub certificate_alert: Option<(Mark, String)>,
 }
@@ -184,6 +184,8 @@ pub struct Login {
     rows: Vec<(RowId, u64)>,
     /// What bodies say is told.
     tells: bool,
+    /// Bytes that the bound on all attempts counts for it.
+    counted: usize,
     /// Raised when something happens by which a rule may judge otherwise.
     pub(crate) revision: u32,
 }
@@ -196,8 +198,19 @@ const MOST_EXCHANGES: usize = 256;
 const MOST_OF_A_STEP: usize = 32;
 /// Most tickets, leases and wrong signatures that are kept, each.
 const MOST_OTHERS: usize = 32;
+/// About what the texts of a request, and of a look-up's name and addresses, take.
+const TEXTS: usize = 768;
+const NAME: usize = 192;
 /// Most rows whose numbers are remembered; twice as many of those by which rules may judge.
 const MOST_ROWS: usize = 4096;
+
+/// Appends to a list of which most have one element: a `Vec` makes room for four at once.
+fn push_first<T>(list: &mut Vec<T>, value: T) {
+    if list.is_empty() {
+        list.reserve_exact(1);
+    }
+    list.push(value);
+}
 
 impl Login {
     fn new(client: IpAddr, at: At) -> Self {
@@ -228,6 +241,7 @@ impl Login {
             same_as: None,
             rows: Vec::new(),
             tells: true,
+            counted: 0,
             revision: 0,
         }
     }
@@ -268,7 +282,7 @@ impl Login {
     /// Whether what was said on its connections can be read: SIP was, or nothing was said at all.
     pub fn is_readable(&self) -> bool {
         self.connections.iter().any(Connection::has_messages)
-            || self.connections.iter().all(|connection| connection.tls.not_opened.is_none())
+            || self.connections.iter().all(|connection| connection.tls().not_opened.is_none())
     }
 
     /// Whether the look-ups led nowhere: no name, no address behind a name, a web service that knows no server, or
@@ -450,6 +464,24 @@ impl Login {
         {
             *known = number;
         }
+    }
+
+    /// About how many bytes of memory it takes.
+    fn weight(&self) -> usize {
+        let webs =
+            self.web.iter().map(|web| web.calls.len() * (size_of::<web::WebCall>() + TEXTS) + web.connection.weight());
+        size_of::<Self>()
+            + self.connections.capacity() * size_of::<Connection>()
+            + self.connections.iter().map(Connection::weight).sum::<usize>()
+            + self.web.capacity() * size_of::<Web>()
+            + webs.sum::<usize>()
+            + self.ladder.capacity() * size_of::<Rung>()
+            + self.ladder.len() * TEXTS
+            + self.exchanges.capacity() * size_of::<Exchange>()
+            + self.exchanges.len() * TEXTS
+            + self.discovery.names.capacity() * (size_of::<AskedName>() + NAME)
+            + (self.tickets.len() + self.leases.len() + self.bad_signatures.len()) * TEXTS
+            + self.rows.capacity() * size_of::<(RowId, u64)>()
     }
 
     fn connection_mut(&mut self, flow: &FlowKey) -> Option<&mut Connection> {

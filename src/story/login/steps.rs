@@ -174,8 +174,9 @@ impl Login {
     }
 
     fn secure(&self) -> Option<LoginStep> {
-        let shown = self.connection().filter(|connection| connection.tls.hello.or(connection.tls.secured).is_some())?;
-        let tls = &shown.tls;
+        let shown =
+            self.connection().filter(|connection| connection.tls().hello.or(connection.tls().secured).is_some())?;
+        let tls = shown.tls();
         let rows = [tls.hello, tls.server_hello, tls.shown, tls.secured].into_iter().flatten();
         let rows = rows.chain(tls.alerts.iter().map(|(mark, ..)| *mark)).collect();
         let outcome = if shown.was_refused_by_client()
@@ -280,7 +281,7 @@ impl Login {
         let account = self.endpoint.account.as_ref().map(|(user, workstation)| {
             if workstation.is_empty() { user.clone() } else { format!("{user} on {workstation}") }
         });
-        let certificate = self.endpoint.certificate.as_ref().map(|(_, own)| own);
+        let certificate = self.endpoint.certificate.as_deref().map(|(_, own)| own);
         let says = self.say_proof(&scheme, challenges, account.as_deref(), outcome);
         let mut all = marks(&rungs);
         all.extend(self.tickets.iter().map(|ticket| ticket.mark));
@@ -317,7 +318,7 @@ impl Login {
             _ => 1,
         };
         let who = account.map(|account| format!(" as {account}")).unwrap_or_default();
-        let with = match (scheme, &self.endpoint.certificate) {
+        let with = match (scheme, self.endpoint.certificate.as_deref()) {
             ("TLS-DSK", Some((_, own))) => format!(" with the certificate of {}", common_name(&own.subject)),
             _ => String::new(),
         };
@@ -539,7 +540,7 @@ fn say_connection(shown: &Connection, all: usize, failed: usize) -> String {
 }
 
 fn say_security(shown: &Connection, outcome: StepOutcome) -> String {
-    let tls = &shown.tls;
+    let tls = shown.tls();
     let parameters = tls.parameters.map(|(version, _)| version.to_string()).unwrap_or_default();
     let issuer = tls
         .certificate()

@@ -18,7 +18,8 @@ use crate::model::sip::{HeaderName, SipMessage};
 use crate::model::tls::TlsEvent;
 use crate::model::watch::is_watched;
 use crate::model::{
-    At, DecodeAs, Defect, Direction, FlowKey, Message, PointNo, Ports, Recent, Span, TcpEvent, Timestamp, TransportKind,
+    At, DecodeAs, Defect, Direction, FlowKey, Limits, Message, PointNo, Ports, Recent, Span, TcpEvent, Timestamp,
+    TransportKind,
 };
 use crate::story::authentication::Token;
 use crate::story::authentication::signature::{Signature, Verdict};
@@ -28,7 +29,7 @@ use crate::story::login::ladder::{self, Purpose, Rung};
 use crate::story::login::web::{self, Web};
 use crate::story::login::{
     BadSignature, Deregistration, Lease, Login, MOST_CONNECTIONS, MOST_EXCHANGES, MOST_OF_A_STEP, MOST_OTHERS,
-    MOST_RUNGS, SameAs, Ticket,
+    MOST_RUNGS, SameAs, Ticket, push_first,
 };
 use crate::story::names::Origin;
 use crate::story::row::{Mark, Row, RowId};
@@ -49,13 +50,17 @@ const LONGEST_SILENCE: Span = Span::from_secs(4 * 3600);
 const BUSY: Span = Span::from_secs(5);
 /// `KRB_AP_ERR_SKEW` (RFC 4120 §7.5.9).
 const SKEW: i32 = 37;
+/// Connections that are of no attempt are remembered in this part of what is: each takes half a kilobyte and more.
+const PART: usize = 4;
 /// Most hosts that wait to be watched.
 const MOST_HOSTS: usize = 256;
 
 /// The attempts of a capture.
 pub struct Logins {
     ports: Ports,
-    open: HashMap<AttemptNo, Login, foldhash::fast::RandomState>,
+    open: HashMap<AttemptNo, Box<Login>, foldhash::fast::RandomState>,
+    /// Bytes of the open attempts, and most of them.
+    held: usize,
     most: usize,
     begun: u64,
     numbered: u32,
@@ -68,7 +73,9 @@ pub struct Logins {
     numbers: Recent<AttemptNo, u32>,
     /// When to look whether an attempt is over.
     due: BinaryHeap<Reverse<(Timestamp, AttemptNo)>>,
-    closed: VecDeque<Login>,
+    closed: VecDeque<Box<Login>>,
+    /// Bytes of those.
+    closed_held: usize,
     /// Clients that talked to a domain controller.
     domain_members: Recent<(PointNo, IpAddr), Mark>,
     /// What DHCP said to clients whose address is not known so far, by hardware address.
@@ -83,23 +90,26 @@ pub struct Logins {
 }
 
 impl Logins {
-    /// No attempts; keeps `most` open ones.
-    pub fn new(ports: Ports, most: usize) -> Self {
+    /// No attempts.
+    pub fn new(ports: Ports, limits: &Limits) -> Self {
+        let some = limits.remembered;
         Self {
             ports,
             open: HashMap::default(),
-            most,
+            held: 0,
+            most: limits.login_bytes,
             begun: 0,
             numbered: 0,
-            current: Recent::new(most),
-            by_flow: Recent::new(most),
-            drafts: Recent::new(most),
-            numbers: Recent::new(most),
+            current: Recent::new(some),
+            by_flow: Recent::new(some),
+            drafts: Recent::new(some / PART),
+            numbers: Recent::new(some),
             due: BinaryHeap::new(),
             closed: VecDeque::new(),
-            domain_members: Recent::new(most),
-            leases: Recent::new(most),
-            late: Recent::new(most),
+            closed_held: 0,
+            domain_members: Recent::new(some / 2),
+            leases: Recent::new(some / (PART * MOST_OTHERS)),
+            late: Recent::new(some / 2),
             hosts: Vec::new(),
             dropped: 0,
             tells: true,
@@ -187,7 +197,7 @@ impl Logins {
 
     /// An attempt that is not closed.
     pub fn login(&self, attempt: AttemptNo) -> Option<&Login> {
-        self.open.get(&attempt)
+        self.open.get(&attempt).map(|login| &**login)
     }
 
     /// Hosts that sign-ins were told to go to since the last call.
@@ -197,7 +207,9 @@ impl Logins {
 
     /// The next attempt that is over.
     pub fn next_closed(&mut self) -> Option<Login> {
-        self.closed.pop_front()
+        let login = self.closed.pop_front()?;
+        self.closed_held -= login.counted;
+        Some(*login)
     }
 
     /// Lets capture time pass: attempts that are over close.
@@ -225,14 +237,16 @@ impl Logins {
     fn close(&mut self, attempt: AttemptNo) {
         let number = self.number(attempt);
         let Some(login) = self.open.remove(&attempt) else { return };
+        self.held -= login.counted;
         if let Some(number) = number {
             self.numbers.insert(attempt, number);
+            self.closed_held += login.counted;
+            self.closed.push_back(login);
             // Whoever does not ask for them must not hold them all.
-            if self.closed.len() >= self.most {
-                self.closed.pop_front();
+            if self.closed_held > self.most && self.closed.len() > 1 {
+                self.next_closed();
                 self.dropped += 1;
             }
-            self.closed.push_back(login);
         }
     }
 
@@ -242,7 +256,11 @@ impl Logins {
             let notable = is_notable(row);
             login.cite(row.id, notable);
             login.revision = login.revision.saturating_add(u32::from(notable));
+            let weight = login.weight();
+            self.held = self.held + weight - login.counted;
+            login.counted = weight;
         }
+        while self.held > self.most && self.close_quietest(attempt) {}
     }
 
     /// The client's attempt that is under way, or a new one.
@@ -255,24 +273,34 @@ impl Logins {
         under_way.unwrap_or_else(|| self.begin(flow, client, row.began))
     }
 
-    /// Makes room: closes an attempt that has been silent for long, as the deadlines show without a look at all of them.
-    fn close_quietest(&mut self) {
+    /// Makes room: closes an attempt other than `busy` that has been silent for long, as the deadlines show without a
+    /// look at all of them. `false` where there is none.
+    fn close_quietest(&mut self, busy: AttemptNo) -> bool {
+        let mut of_busy = None;
+        let mut found = None;
         for tries_left in (0..MOST_RENEWED).rev() {
-            let Some(Reverse((time, attempt))) = self.due.pop() else { return };
+            let Some(Reverse((time, attempt))) = self.due.pop() else { break };
             let Some(login) = self.open.get(&attempt) else { continue };
+            if attempt == busy {
+                of_busy = Some(Reverse((time, attempt)));
+                continue;
+            }
             let due = deadline(login);
             if due <= time || tries_left == 0 {
-                self.dropped += 1;
-                return self.close(attempt);
+                found = Some(attempt);
+                break;
             }
             self.due.push(Reverse((due, attempt)));
         }
+        self.due.extend(of_busy);
+        if let Some(attempt) = found {
+            self.dropped += 1;
+            self.close(attempt);
+        }
+        found.is_some()
     }
 
     fn begin(&mut self, flow: &FlowKey, client: IpAddr, at: At) -> AttemptNo {
-        if self.open.len() >= self.most {
-            self.close_quietest();
-        }
         self.begun += 1;
         let attempt = AttemptNo(self.begun);
         let before = self.current.peek(&(flow.point, client)).copied();
@@ -280,7 +308,7 @@ impl Logins {
             before.superseded.get_or_insert(at.into());
         }
         let in_domain = self.domain_members.peek(&(flow.point, client)).copied();
-        let login = Login { in_domain, tells: self.tells, ..Login::new(client, at) };
+        let login = Box::new(Login { in_domain, tells: self.tells, ..Login::new(client, at) });
         self.due.push(Reverse((deadline(&login), attempt)));
         self.open.insert(attempt, login);
         self.current.insert((flow.point, client), attempt);
@@ -323,15 +351,17 @@ impl Logins {
             return None;
         }
         if self.by_flow.get_mut(flow).is_none() {
-            self.draft(flow, row);
             let begins = match &row.message {
                 Message::Tcp(_) => true,
                 Message::Log(event) => event.tcp().is_some(),
                 _ => false,
             };
-            let sip = begins && self.is_sip(flow, row.origin.as_ref());
-            if !(sip && self.take_up(flow, row).is_some() || self.take_up_web(flow, row).is_some()) {
-                return None;
+            if begins && self.is_sip(flow, row.origin.as_ref()) {
+                self.take_up(flow, row)?;
+                self.note(flow, row);
+            } else {
+                self.draft(flow, row);
+                self.take_up_web(flow, row)?;
             }
         } else {
             // Where a capture shows the connection, it knows better than a log.
@@ -399,7 +429,7 @@ impl Logins {
             login.connections.remove(0);
         }
         login.began = login.began.earlier(draft.began.at);
-        login.connections.push(draft);
+        push_first(&mut login.connections, draft);
         Some(attempt)
     }
 
@@ -421,7 +451,7 @@ impl Logins {
         }
         let draft = *self.drafts.remove(flow)?;
         login.began = login.began.earlier(draft.began.at);
-        login.web.push(Web::new(purpose, draft));
+        push_first(&mut login.web, Web::new(purpose, draft));
         if let (Message::Http(message), Some(web)) = (&row.message, login.web_mut(flow)) {
             web.http(row, message);
         }
@@ -568,7 +598,7 @@ impl Logins {
             self.by_flow.insert(*flow, new);
             if let (Some(login), Some(moved)) = (self.open.get_mut(&new), moved) {
                 login.began = login.began.earlier(if again { row.began } else { moved.began.at });
-                login.connections.push(moved);
+                push_first(&mut login.connections, moved);
                 (login.user, login.endpoint.epid) = (Some(user), epid);
             }
             return new;
@@ -594,8 +624,8 @@ fn deadline(login: &Login) -> Timestamp {
 fn is_busy(login: &Login, row: &Row) -> bool {
     let Some(last) = login.connections.last().filter(|last| last.is_in_use()) else { return false };
     let redirected = login.redirect().is_some();
-    let opaque = last.tls.secured.is_some_and(|secured| row.began.time.since(secured.at.time) > BUSY);
-    !redirected && (last.has_messages() || opaque && last.tls.not_opened.is_some())
+    let opaque = last.tls().secured.is_some_and(|secured| row.began.time.since(secured.at.time) > BUSY);
+    !redirected && (last.has_messages() || opaque && last.tls().not_opened.is_some())
 }
 
 fn is_stale(login: &Login, row: &Row) -> bool {
@@ -689,7 +719,7 @@ impl Login {
         if self.web.iter().flat_map(|web| &web.calls).any(|call| call.redirect.as_deref().is_some_and(named)) {
             return Some(web::Purpose::Autodiscover);
         }
-        let shown = self.connections.iter().flat_map(|connection| &connection.tls.chain);
+        let shown = self.connections.iter().flat_map(|connection| &connection.tls().chain);
         if shown.flat_map(|certificate| &certificate.revocation).any(|url| named(url)) {
             return Some(web::Purpose::Revocation);
         }
@@ -717,7 +747,7 @@ impl Login {
             }
             Some(Token::TlsDsk(flight)) => {
                 if let (Direction::Out, Some(own)) = (row.direction, &flight.certificate) {
-                    self.endpoint.certificate = Some((row.mark(), own.clone()));
+                    self.endpoint.certificate = Some(Box::new((row.mark(), own.clone())));
                 }
                 if let Some(alert) = flight.messages.iter().find_map(|name| name.strip_prefix("alert ")) {
                     self.endpoint.certificate_alert = Some((row.mark(), alert.to_owned()));
@@ -759,7 +789,7 @@ impl Login {
         let rung = Rung::new(*flow, row, message, purpose);
         let kind = rung.step();
         if self.ladder.len() < MOST_RUNGS {
-            self.ladder.push(rung);
+            push_first(&mut self.ladder, rung);
         } else if let Some(last) = self.ladder.last_mut() {
             *last = rung;
         }

@@ -90,7 +90,7 @@ impl Login {
         let first_try = self.connections.first().map(|first| first.began.at);
         let open = connection.and_then(|known| Some(known.open?.0.at));
         add(PhaseKind::Connect, first_try.zip(open));
-        add(PhaseKind::Secure, connection.and_then(|known| Some((known.tls.hello?.at, known.tls.secured?.at))));
+        add(PhaseKind::Secure, connection.and_then(|known| Some((known.tls().hello?.at, known.tls().secured?.at))));
         let on_it = |rung: &&Rung| connection.is_some_and(|known| known.flow == rung.flow);
         let first = self.ladder.iter().find(on_it).map(|rung| rung.request.at);
         add(PhaseKind::Authenticate, first.zip(self.registered.map(|mark| mark.at)));
@@ -127,7 +127,7 @@ impl Login {
         let webs = self.web.iter().map(|web| &web.connection);
         let connections = self.connections.iter().chain(webs).flat_map(|connection| {
             let tcp = connection.open.map(|(mark, _)| between(connection.began.at, mark.at));
-            let tls = connection.tls.hello.zip(connection.tls.secured).map(|(from, to)| between(from.at, to.at));
+            let tls = connection.tls().hello.zip(connection.tls().secured).map(|(from, to)| between(from.at, to.at));
             tcp.into_iter().chain(tls)
         });
         let rungs = self.ladder.iter().filter_map(|rung| Some(between(rung.request.at, rung.answer.as_ref()?.mark.at)));
@@ -175,7 +175,7 @@ fn slow_parts(connection: &Connection) -> Vec<Part> {
             mark,
         )
     });
-    let tls = connection.tls.hello.zip(connection.tls.secured).map(|(from, to)| {
+    let tls = connection.tls().hello.zip(connection.tls().secured).map(|(from, to)| {
         (StepKind::Secure, format!("TLS with {}", connection.server()), to.at.time.since(from.at.time), to)
     });
     tcp.into_iter().chain(tls).collect()

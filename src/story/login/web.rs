@@ -169,7 +169,7 @@ impl Web {
             };
             return Some((mark, format!("{} {how}", self.connection.server())));
         }
-        if let Some((mark, _, alert)) = self.connection.tls.alerts.first() {
+        if let Some((mark, _, alert)) = self.connection.tls().alerts.first() {
             return Some((*mark, format!("TLS to {} ends with the alert {}", self.connection.server(), alert.name())));
         }
         self.connection
