@@ -229,19 +229,19 @@ impl Story {
 
     /// Notes what a row says of its flow; the first one tells how its server was found.
     fn flow(&mut self, key: FlowKey, row: &Row) -> RowFlow {
-        if self.flows.peek(&key).is_none() {
-            self.flow_count += 1;
-            // A log does not show how its client came to know the server.
-            let looked_up = (!row.at.input.is_log()).then(|| self.names.origin(&key, row.began, self.flow_count));
-            let origin = looked_up.flatten();
-            let report = FlowReport::new(self.flow_count, key, row.began, origin);
-            let before = self.flows.forgotten();
-            self.flows.insert(key, Box::new(report));
-            self.forgotten += self.flows.forgotten() - before;
+        if let Some(report) = self.flows.get_mut(&key) {
+            report.note(row);
+            return RowFlow { number: report.number, key };
         }
-        let Some(report) = self.flows.get_mut(&key) else { return RowFlow { number: 0, key } };
+        self.flow_count += 1;
+        // A log does not show how its client came to know the server.
+        let looked_up = (!row.at.input.is_log()).then(|| self.names.origin(&key, row.began, self.flow_count));
+        let mut report = FlowReport::new(self.flow_count, key, row.began, looked_up.flatten());
         report.note(row);
-        RowFlow { number: report.number, key }
+        let before = self.flows.forgotten();
+        self.flows.insert(key, Box::new(report));
+        self.forgotten += self.flows.forgotten() - before;
+        RowFlow { number: self.flow_count, key }
     }
 
     /// Finds what belongs to a row: the query of an answer, the request of a response, the look-up

@@ -102,14 +102,13 @@ impl Transactions {
         at: At,
         message: &SipMessage,
     ) -> (Option<Span>, Option<&'static str>) {
-        let (Some(cseq), Some(call_id)) = (message.cseq, message.header(HeaderName::CallId)) else {
-            return (None, None);
-        };
+        let Some(cseq) = message.cseq else { return (None, None) };
         let method = message.text(cseq.method);
-        let method = bounded(&method);
         if matches!(&*method, "BENOTIFY" | "ACK") {
             return (None, None); // have no response
         }
+        let Some(call_id) = message.header(HeaderName::CallId) else { return (None, None) };
+        let method = bounded(&method);
         let is_request = message.is_request();
         let direction = if is_request { direction } else { direction.reverse() };
         let name = [&*method, " ", &*bounded(&call_id)].concat().into_boxed_str();

@@ -5,7 +5,7 @@
 use base64::Engine as _;
 
 use crate::model::http::{HttpMessage, HttpStart};
-use crate::story::authentication::{Authentication, BASE64, Offer, Terms, Token, open};
+use crate::story::authentication::{Authentication, BASE64, Offer, Terms, Token, named, open};
 
 /// Most header fields of a message that are looked at.
 const MOST_HEADERS: usize = 16;
@@ -23,9 +23,9 @@ pub fn read(message: &HttpMessage) -> Option<Authentication> {
     let token = Some(*token).filter(|token| !token.is_empty() && !token.contains('"')).map(decode);
     let is_offer = matches!(message.start, HttpStart::Response { .. });
     let offers =
-        said.iter().filter(|_| is_offer).map(|(scheme, _)| Offer { scheme: (*scheme).into(), terms: Terms::default() });
+        said.iter().filter(|_| is_offer).map(|(scheme, _)| Offer { scheme: named(scheme), terms: Terms::default() });
     Some(Authentication {
-        scheme: (*scheme).into(),
+        scheme: named(scheme),
         terms: Terms::default(),
         token,
         offers: offers.collect(),

@@ -48,7 +48,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Terms {
     /// `realm`.
-    pub realm: Option<Box<str>>,
+    pub realm: Option<Cow<'static, str>>,
     /// `targetname`: the server, or its service principal name.
     pub target: Option<Box<str>>,
     /// `version` of the protocol.
@@ -61,9 +61,10 @@ pub struct Terms {
 
 impl Terms {
     fn of(auth: &Auth<'_>) -> Self {
-        let text = |name| auth.parameter(name).filter(|value| !value.is_empty()).map(Box::from);
+        let value = |name| auth.parameter(name).filter(|value| !value.is_empty());
+        let text = |name| value(name).map(Box::from);
         Self {
-            realm: text(Parameter::Realm),
+            realm: value(Parameter::Realm).map(named),
             target: text(Parameter::TargetName),
             version: auth.parameter(Parameter::Version).and_then(|version| version.trim().parse().ok()),
             opaque: text(Parameter::Opaque),
@@ -72,16 +73,24 @@ impl Terms {
     }
 
     fn weight(&self) -> usize {
-        let texts = [&self.realm, &self.target, &self.opaque, &self.sts_uri];
-        texts.into_iter().flatten().map(|text| text.len()).sum()
+        let texts = [&self.target, &self.opaque, &self.sts_uri];
+        let lengths = texts.into_iter().flatten().map(|text| text.len());
+        lengths.sum::<usize>() + self.realm.as_ref().map_or(0, |realm| realm.len())
     }
+}
+
+/// A name that stands in nearly every message is not kept with each of them.
+fn named(name: &str) -> Cow<'static, str> {
+    let usual = ["NTLM", "TLS-DSK", "Kerberos", "SIP Communications Service"];
+    let known = usual.into_iter().find(|known| *known == name);
+    known.map_or_else(|| name.to_owned().into(), Cow::Borrowed)
 }
 
 /// A scheme that a server offers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offer {
     /// `NTLM`, `Kerberos`, `TLS-DSK` …
-    pub scheme: Box<str>,
+    pub scheme: Cow<'static, str>,
     /// Its parameters.
     pub terms: Terms,
 }
@@ -156,7 +165,7 @@ fn kerberos_line(message: &KerberosMessage) -> String {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authentication {
     /// The scheme in use; of several offered, the first.
-    pub scheme: Box<str>,
+    pub scheme: Cow<'static, str>,
     /// Its parameters.
     pub terms: Terms,
     /// Its token; `None` where the message has no `gssapi-data`.
@@ -201,6 +210,12 @@ enum Id {
     Opaque(Box<str>),
     /// The Call-ID of its handshake, before the server names it.
     Call(Box<str>),
+}
+
+impl Id {
+    fn of_call(message: &SipMessage) -> Self {
+        Self::Call(clip(&message.header(HeaderName::CallId).unwrap_or_default()))
+    }
 }
 
 type Key = (FlowKey, Scheme, Id);
@@ -313,20 +328,19 @@ impl Tracker {
         // The first of those that say most.
         let main = carried.iter().rev().max_by_key(|carried| carried.rank())?;
         let offer =
-            |carried: &Carried<'_>| Offer { scheme: carried.auth.scheme.into(), terms: Terms::of(&carried.auth) };
+            |carried: &Carried<'_>| Offer { scheme: named(carried.auth.scheme), terms: Terms::of(&carried.auth) };
         let offers = carried.iter().filter(|carried| carried.is_challenge).map(offer).collect();
         let Offer { scheme, terms } = offer(main);
-        let call_id = message.header(HeaderName::CallId).unwrap_or_default();
-        let place = Self::place(flow, Scheme::of(&scheme), &terms, &call_id);
+        let place = Self::place(flow, Scheme::of(&scheme), &terms, message);
         let token = main.data().map(|data| self.token(&place, main.writer, data, keys));
         let signature = Claim::of(&main.auth, main.writer).map(|claim| self.verify(&place, message, &claim, &terms));
         Some(Authentication { scheme, terms, token, offers, signature })
     }
 
     /// Where the association of a message stands or would stand.
-    fn place<'a>(flow: &FlowKey, scheme: Scheme, terms: &Terms, call_id: &'a str) -> Place<'a> {
-        let id = terms.opaque.as_ref().map_or_else(|| Id::Call(clip(call_id)), |opaque| Id::Opaque(clip(opaque)));
-        Place { named: (*flow, scheme, id), call_id, version: terms.version }
+    fn place<'a>(flow: &FlowKey, scheme: Scheme, terms: &Terms, message: &'a SipMessage) -> Place<'a> {
+        let id = terms.opaque.as_ref().map_or_else(|| Id::of_call(message), |opaque| Id::Opaque(clip(opaque)));
+        Place { named: (*flow, scheme, id), message, version: terms.version }
     }
 
     fn token(&mut self, place: &Place<'_>, writer: Direction, data: &str, keys: &KeyStore) -> Token {
@@ -454,14 +468,14 @@ fn clip(id: &str) -> Box<str> {
 struct Place<'a> {
     /// By its name, where it has one; else by its Call-ID.
     named: Key,
-    call_id: &'a str,
+    message: &'a SipMessage,
     version: Option<u32>,
 }
 
 impl Place<'_> {
     /// By its Call-ID.
     fn call(&self) -> Key {
-        (self.named.0, self.named.1, Id::Call(clip(self.call_id)))
+        (self.named.0, self.named.1, Id::of_call(self.message))
     }
 }
 

@@ -350,24 +350,25 @@ impl Logins {
         if flow.transport != TransportKind::Tcp {
             return None;
         }
-        if self.by_flow.get_mut(flow).is_none() {
+        let known = self.by_flow.get_mut(flow).copied();
+        if let Some(attempt) = known {
+            // Where a capture shows the connection, it knows better than a log.
+            let shown = matches!(row.message, Message::Log(_)) && !flow.is_of_log();
+            if !shown {
+                self.note(attempt, flow, row);
+            }
+        } else {
             let begins = match &row.message {
                 Message::Tcp(_) => true,
                 Message::Log(event) => event.tcp().is_some(),
                 _ => false,
             };
             if begins && self.is_sip(flow, row.origin.as_ref()) {
-                self.take_up(flow, row)?;
-                self.note(flow, row);
+                let attempt = self.take_up(flow, row)?;
+                self.note(attempt, flow, row);
             } else {
                 self.draft(flow, row);
                 self.take_up_web(flow, row)?;
-            }
-        } else {
-            // Where a capture shows the connection, it knows better than a log.
-            let shown = matches!(row.message, Message::Log(_)) && !flow.is_of_log();
-            if !shown {
-                self.note(flow, row);
             }
         }
         let attempt = *self.by_flow.peek(flow)?;
@@ -387,8 +388,8 @@ impl Logins {
     }
 
     /// Gives a row to the connection that it is of.
-    fn note(&mut self, flow: &FlowKey, row: &Row) {
-        let Some(login) = self.by_flow.peek(flow).and_then(|attempt| self.open.get_mut(attempt)) else { return };
+    fn note(&mut self, attempt: AttemptNo, flow: &FlowKey, row: &Row) {
+        let Some(login) = self.open.get_mut(&attempt) else { return };
         if let Some(connection) = login.connection_mut(flow) {
             connection.note(row);
         } else if let Some(web) = login.web_mut(flow) {
@@ -535,25 +536,27 @@ impl Logins {
     }
 
     fn sip(&mut self, flow: &FlowKey, row: &Row, message: &SipMessage) -> Option<(AttemptNo, StepKind)> {
-        let method = message.method()?;
-        let registers = method == "REGISTER";
-        if self.by_flow.get_mut(flow).is_none() {
+        let registers = message.method()? == "REGISTER";
+        let mut attempt = match self.by_flow.get_mut(flow) {
+            Some(attempt) => *attempt,
             // On a connection of which only this is known, or over UDP.
-            if !registers && !is_of_endpoint(row, message) {
+            None if !registers && !is_of_endpoint(row, message) => {
                 self.draft(flow, row);
                 return None;
             }
-            let attempt = self.take_up(flow, row)?;
-            if let (false, Some(login)) = (registers, self.open.get_mut(&attempt)) {
-                let from = message.header(HeaderName::From).unwrap_or_default();
-                login.user.get_or_insert(user_of(&from));
+            None => {
+                let attempt = self.take_up(flow, row)?;
+                if let (false, Some(login)) = (registers, self.open.get_mut(&attempt)) {
+                    let from = message.header(HeaderName::From).unwrap_or_default();
+                    login.user.get_or_insert(user_of(&from));
+                }
+                attempt
             }
-        }
-        let mut attempt = *self.by_flow.peek(flow)?;
+        };
         if registers && message.is_request() {
             attempt = self.owner(attempt, flow, row, message);
         }
-        self.note(flow, row);
+        self.note(attempt, flow, row);
         let login = self.open.get_mut(&attempt)?;
         login.authentication(row, message);
         let place = match (registers, message.is_request()) {
