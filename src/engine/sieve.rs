@@ -369,8 +369,8 @@ impl<'a> Headers<'a> {
                 let total = usize::from(u16::from_be_bytes([header[2], header[3]]));
                 let end = if total == 0 { ip.len() } else { total.min(ip.len()) };
                 let transport = ip.get(usize::from(header[0] & 0xf) * 4..end).filter(|_| !fragmented)?;
-                let [.., a, b, c, d, e, f, g, h] = *header;
-                (IpAddr::from([a, b, c, d]), IpAddr::from([e, f, g, h]), header[9], transport)
+                let (src, dst) = header.get(12..)?.split_first_chunk::<4>()?;
+                (IpAddr::from(*src), IpAddr::from(*dst.first_chunk::<4>()?), header[9], transport)
             }
             6 => {
                 let header = ip.first_chunk::<40>()?;
