@@ -220,7 +220,7 @@ impl Inputs {
 
     /// Begins the inputs whose first packet is due.
     fn activate_due(&mut self) {
-        loop {
+        while !self.waiting.is_empty() {
             let earliest = self.active.iter().map(|active| active.due).min();
             let due = self.waiting.last().is_some_and(|input| earliest.is_none_or(|earliest| input.begins < earliest));
             let Some(mut input) = self.waiting.pop_if(|_| due) else { return };

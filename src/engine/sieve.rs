@@ -7,7 +7,7 @@
 //! then, so that its verdicts do not depend on how far the decoders lag behind.
 
 use std::collections::HashSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use crate::crypto::KeyStore;
@@ -229,15 +229,25 @@ impl Sieve {
     }
 
     fn asks_address(&self, headers: &Headers<'_>) -> bool {
-        !self.addresses.is_empty()
-            && (self.addresses.contains(&headers.src()) || self.addresses.contains(&headers.dst()))
+        !self.addresses.is_empty() && (self.addresses.contains(&headers.src) || self.addresses.contains(&headers.dst))
     }
 
     fn flow(&self, headers: &Headers<'_>, point: PointNo) -> FlowHash {
         use std::hash::BuildHasher;
-        let one = self.hasher.hash_one((headers.src, headers.src_port, point));
-        let other = self.hasher.hash_one((headers.dst, headers.dst_port, point));
-        one.wrapping_add(other) ^ u64::from(headers.protocol == Protocol::Udp)
+        let flow = match (headers.src, headers.dst) {
+            (IpAddr::V4(src), IpAddr::V4(dst)) => {
+                let end = |address: Ipv4Addr, port: u16| {
+                    u64::from(address.to_bits()) << 32 | u64::from(point.0) << 16 | u64::from(port)
+                };
+                let (one, other) = (end(src, headers.src_port), end(dst, headers.dst_port));
+                self.hasher.hash_one((one.min(other), one.max(other)))
+            }
+            (src, dst) => {
+                let (one, other) = ((src, headers.src_port), (dst, headers.dst_port));
+                self.hasher.hash_one((one.min(other), one.max(other), point))
+            }
+        };
+        flow ^ u64::from(headers.protocol == Protocol::Udp)
     }
 
     /// Reads a DNS answer for the addresses and targets of watched names.
@@ -309,7 +319,7 @@ impl Sieve {
         if keys.knows_random(&hello.random) {
             // Sessions that resume this one have other randoms.
             if self.addresses.len() < self.most_names {
-                self.addresses.insert(headers.dst());
+                self.addresses.insert(headers.dst);
             }
             return Likely::Wanted;
         }
@@ -364,8 +374,8 @@ enum Protocol {
 
 /// The headers of a packet, as far as they are needed here.
 struct Headers<'a> {
-    src: &'a [u8],
-    dst: &'a [u8],
+    src: IpAddr,
+    dst: IpAddr,
     protocol: Protocol,
     src_port: u16,
     dst_port: u16,
@@ -400,14 +410,16 @@ impl<'a> Headers<'a> {
                 let total = usize::from(u16::from_be_bytes([header[2], header[3]]));
                 let end = if total == 0 { ip.len() } else { total.min(ip.len()) };
                 let transport = ip.get(usize::from(header[0] & 0xf) * 4..end).filter(|_| !fragmented)?;
-                (ip.get(12..16)?, ip.get(16..20)?, header[9], transport)
+                let (src, dst) = header.get(12..)?.split_first_chunk::<4>()?;
+                (IpAddr::from(*src), IpAddr::from(*dst.first_chunk::<4>()?), header[9], transport)
             }
             6 => {
                 let header = ip.first_chunk::<40>()?;
                 let length = usize::from(u16::from_be_bytes([header[4], header[5]]));
                 let payload = ip.get(40..)?;
                 let payload = if length == 0 { payload } else { payload.get(..length).unwrap_or(payload) };
-                (ip.get(8..24)?, ip.get(24..40)?, header[6], payload)
+                let (src, dst) = header.get(8..)?.split_first_chunk::<16>()?;
+                (IpAddr::from(*src), IpAddr::from(*dst.first_chunk::<16>()?), header[6], payload)
             }
             _ => return None,
         };
@@ -456,26 +468,9 @@ impl<'a> Headers<'a> {
     fn is_tunnel(&self) -> bool {
         ip::UDP_TUNNEL_PORTS.contains(&self.dst_port)
     }
-
-    fn src(&self) -> IpAddr {
-        address(self.src)
-    }
-
-    fn dst(&self) -> IpAddr {
-        address(self.dst)
-    }
 }
 
 /// Length of a payload as sequence numbers count.
 fn length(payload: &[u8]) -> u32 {
     u32::try_from(payload.len()).unwrap_or(u32::MAX)
-}
-
-/// An address of four or sixteen bytes.
-fn address(bytes: &[u8]) -> IpAddr {
-    match (bytes.first_chunk::<16>(), bytes.first_chunk::<4>()) {
-        (Some(v6), _) => IpAddr::from(*v6),
-        (None, Some(v4)) => IpAddr::from(*v4),
-        (None, None) => IpAddr::from([0; 4]),
-    }
 }

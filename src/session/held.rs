@@ -11,10 +11,53 @@ pub struct Held {
     pub marks: Vec<(usize, At)>,
 }
 
-/// Room of an emptied buffer that is given back.
-const LARGEST_IDLE: usize = 16 << 10;
+/// Emptied buffers, for whatever holds bytes next: a flow that holds nothing takes no memory.
+#[derive(Debug, Default)]
+pub struct Spares(Vec<Held>);
+
+/// Buffers in use at one time: of TLS, a record's plaintext, and what the plaintext carries.
+const MOST_SPARES: usize = 4;
+
+/// Room of an emptied buffer that is kept.
+const LARGEST_SPARE: usize = 64 << 10;
+
+impl Spares {
+    /// An empty buffer.
+    #[must_use]
+    pub fn take(&mut self) -> Held {
+        self.0.pop().unwrap_or_default()
+    }
+
+    /// Takes a buffer that is not needed any more.
+    pub fn give(&mut self, mut spare: Held) {
+        if self.0.len() < MOST_SPARES && (1..=LARGEST_SPARE).contains(&spare.bytes.capacity()) {
+            spare.bytes.clear();
+            spare.marks.clear();
+            self.0.push(spare);
+        }
+    }
+}
 
 impl Held {
+    /// Holds bytes, if there are any, where nothing was held.
+    pub fn begin(&mut self, bytes: &[u8], at: At, spares: &mut Spares) {
+        if !bytes.is_empty() && self.bytes.capacity() == 0 {
+            *self = spares.take();
+        }
+        self.push(bytes, at);
+    }
+
+    /// What is left behind the first bytes.
+    #[must_use]
+    pub fn behind(mut self, used: usize, spares: &mut Spares) -> Self {
+        if used < self.bytes.len() {
+            self.drop_front(used);
+            return self;
+        }
+        spares.give(self);
+        Self::default()
+    }
+
     /// Adds bytes behind the others.
     pub fn push(&mut self, bytes: &[u8], at: At) {
         if !bytes.is_empty() {
@@ -24,16 +67,13 @@ impl Held {
     }
 
     /// Drops the first bytes.
-    pub fn drop_front(&mut self, used: usize) {
+    fn drop_front(&mut self, used: usize) {
         if used == 0 {
             return;
         }
         self.bytes.drain(..used.min(self.bytes.len()));
         self.marks.retain(|&(end, _)| end > used);
         self.marks.iter_mut().for_each(|(end, _)| *end -= used);
-        if self.bytes.is_empty() && self.bytes.capacity() > LARGEST_IDLE {
-            self.bytes = Vec::new();
-        }
     }
 
     /// The pieces, each with the packet that brought it.

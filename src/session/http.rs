@@ -268,11 +268,11 @@ impl Decoder for Stream {
         let mut held = self.half(direction).held.take();
         if held.bytes.is_empty() {
             let used = self.read(&bytes, &[(bytes.len(), at)], direction, out);
-            held.push(bytes.get(used..).unwrap_or_default(), at);
+            held.begin(bytes.get(used..).unwrap_or_default(), at, out.spares);
         } else {
             held.push(&bytes, at);
             let used = self.read(&held.bytes, &held.marks, direction, out);
-            held.drop_front(used);
+            held = held.behind(used, out.spares);
         }
         self.half(direction).held = held;
     }

@@ -28,6 +28,7 @@ use crate::model::{
 };
 use crate::wire::sip::Likeness;
 use content::Content;
+use held::Spares;
 use tls::Resumptions;
 
 /// Most observations of a flow that wait for it to be kept: a handshake's steps are fewer.
@@ -44,6 +45,8 @@ pub struct Output<'a> {
     pub resumptions: &'a mut Resumptions,
     /// Exchanges of DHCP in which a phone asks; the answers are flows of their own.
     pub phones: &'a mut Recent<u32, ()>,
+    /// Emptied buffers.
+    pub spares: &'a mut Spares,
     /// Bounds.
     pub limits: &'a Limits,
     /// Counts.
@@ -171,6 +174,7 @@ struct Shared {
     limits: Limits,
     resumptions: Resumptions,
     phones: Recent<u32, ()>,
+    spares: Spares,
     followed: Option<FlowKey>,
     measured: bool,
 }
@@ -190,6 +194,7 @@ impl Shared {
             keys,
             resumptions: &mut self.resumptions,
             phones: &mut self.phones,
+            spares: &mut self.spares,
             limits: &self.limits,
             stats,
             observations,
@@ -209,7 +214,7 @@ impl Sessions {
     pub fn new(ports: Ports, limits: Limits, followed: Option<FlowKey>) -> Self {
         let resumptions = Resumptions::new(limits.remembered);
         let phones = Recent::new(limits.remembered);
-        let shared = Shared { limits, resumptions, phones, followed, measured: false };
+        let shared = Shared { limits, resumptions, phones, spares: Spares::default(), followed, measured: false };
         Self { places: Vec::new(), ports, shared, held: 0, awaiting: Vec::new() }
     }
 

@@ -1,14 +1,6 @@
 //! Lines and header fields as SIP and HTTP have them: a name, a colon, a value, possibly folded.
 
 use memchr::memchr;
-use nom::IResult;
-use nom::Parser;
-use nom::bytes::complete::take_till;
-use nom::character::complete::char;
-use nom::combinator::{map, rest, verify};
-use nom::sequence::separated_pair;
-
-type Bytes<'a> = &'a [u8];
 
 /// A blank or a tab.
 pub const fn is_blank(byte: u8) -> bool {
@@ -38,10 +30,10 @@ pub fn take_field(bytes: &[u8]) -> (&[u8], &[u8]) {
 
 /// Name and value of a header field's line; `None` where it has no colon or no name.
 pub fn split_field(line: &[u8]) -> Option<(&[u8], &[u8])> {
-    let name = verify(map(take_till(|byte| byte == b':'), <[u8]>::trim_ascii_end), |name: &[u8]| !name.is_empty());
-    let field: IResult<Bytes<'_>, (Bytes<'_>, Bytes<'_>)> =
-        separated_pair(name, char(':'), map(rest, <[u8]>::trim_ascii)).parse(line);
-    field.ok().map(|(_, field)| field)
+    let colon = line.iter().position(|&byte| byte == b':')?;
+    let name = line.get(..colon)?.trim_ascii_end();
+    let value = line.get(colon + 1..)?.trim_ascii();
+    (!name.is_empty()).then_some((name, value))
 }
 
 #[cfg(test)]

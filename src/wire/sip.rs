@@ -239,6 +239,9 @@ fn start_line(whole: &[u8], line: &[u8]) -> Option<StartLine> {
     Some(StartLine::Request { method: extent(whole, method), uri: extent(whole, uri) })
 }
 
+/// Room for so many header fields is made at once; line ends alone are no fields.
+const MOST_EXPECTED: usize = 64;
+
 /// Most defects that are told of one message.
 const MOST_DEFECTS: usize = 16;
 
@@ -260,7 +263,9 @@ pub struct Head {
 pub fn parse_head(bytes: &[u8]) -> Option<Head> {
     let (first, mut rest) = take_line(bytes);
     let start = start_line(bytes, first).filter(|_| is_start_line(first))?;
-    let mut head = Head { start, headers: Vec::with_capacity(24), content_length: None, defects: Vec::new() };
+    // A line each, the blank one not counted: a list of the right size is not moved when it is boxed.
+    let lines = memchr_iter(b'\n', rest).count().saturating_sub(1).min(MOST_EXPECTED);
+    let mut head = Head { start, headers: Vec::with_capacity(lines), content_length: None, defects: Vec::new() };
     let mut lengths = 0;
     while !rest.is_empty() {
         let (line, after) = take_field(rest);

@@ -210,7 +210,7 @@ impl Compression {
         }
         let lane = self.lanes.of_mut(direction);
         lane.held.push(bytes, at);
-        let mut held = lane.held.take();
+        let held = lane.held.take();
         let mut from = 0;
         while let Some(rest) = held.bytes.get(from..).filter(|rest| !rest.is_empty()) {
             match self.step(&Place { rest, from, marks: &held.marks, direction }, halves, out) {
@@ -218,8 +218,7 @@ impl Compression {
                 Step::Wait => break,
             }
         }
-        held.drop_front(from);
-        self.lanes.of_mut(direction).held = held;
+        self.lanes.of_mut(direction).held = held.behind(from, out.spares);
         if let Verdict::Unread(_) = self.verdict {
             self.pass_waiting(halves, out);
         }

@@ -319,17 +319,16 @@ impl Half {
         if self.held.bytes.is_empty() {
             // Whole messages in one packet are read where they lie.
             let used = self.read(bytes, 0, &[(bytes.len(), at)], direction, out);
-            self.held.push(bytes.get(used..).unwrap_or_default(), at);
+            self.held.begin(bytes.get(used..).unwrap_or_default(), at, out.spares);
             return;
         }
         self.held.push(bytes, at);
         if self.pending.lengths.is_some_and(|(_, total)| self.held.bytes.len() < total) {
             return;
         }
-        let mut held = self.held.take();
+        let held = self.held.take();
         let used = self.read(&held.bytes, 0, &held.marks, direction, out);
-        held.drop_front(used);
-        self.held = held;
+        self.held = held.behind(used, out.spares);
     }
 
     /// Reads messages from `from` on; returns up to where the bytes are done with.

@@ -9,6 +9,7 @@ use crate::model::{
     FlowKey, FrameNo, InputNo, Limits, LossCause, Message, Observation, PacketNo, PointNo, Recent, Stats, Timestamp,
     TransportKind,
 };
+use crate::session::held::Spares;
 use crate::session::tls::Resumptions;
 use crate::wire::lz77::encoder::Encoder;
 
@@ -72,6 +73,7 @@ struct Bench {
     keys: KeyStore,
     resumptions: Resumptions,
     phones: Recent<u32, ()>,
+    spares: Spares,
     limits: Limits,
     stats: Stats,
     observations: Vec<Observation>,
@@ -104,6 +106,7 @@ impl Bench {
             keys: KeyStore::default(),
             resumptions: Resumptions::new(16),
             phones: Recent::new(16),
+            spares: Spares::default(),
             limits,
             stats: Stats::default(),
             observations: Vec::new(),
@@ -118,6 +121,7 @@ impl Bench {
             keys: &self.keys,
             resumptions: &mut self.resumptions,
             phones: &mut self.phones,
+            spares: &mut self.spares,
             limits: &self.limits,
             stats: &mut self.stats,
             observations: &mut self.observations,

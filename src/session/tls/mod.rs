@@ -84,7 +84,6 @@ pub struct Tls {
     master: Option<Secret>,
     not_opened: Option<NotOpened>,
     session: TlsSession,
-    scratch: Vec<u8>,
     patience: Patience,
     /// How often it waited for keys.
     waits: u8,
@@ -111,7 +110,6 @@ impl Tls {
             master: None,
             not_opened: None,
             session: TlsSession::default(),
-            scratch: Vec::new(),
             patience: Patience::default(),
             waits: 0,
         }
@@ -198,17 +196,17 @@ impl Tls {
         payload: &[u8],
         out: &mut Output<'_>,
     ) {
-        let mut scratch = std::mem::take(&mut self.scratch);
-        let opened = self.half(direction).reader.open(header, payload, &mut scratch);
+        let mut scratch = out.spares.take();
+        let opened = self.half(direction).reader.open(header, payload, &mut scratch.bytes);
         match opened {
             Some(kind) => {
                 let half = self.half(direction);
                 (half.failures, half.opened_any) = (0, true);
-                self.content(direction, span, kind, &scratch, out);
+                self.content(direction, span, kind, &scratch.bytes, out);
             }
             None => self.failed(direction, span, payload, out),
         }
-        self.scratch = scratch;
+        out.spares.give(scratch);
     }
 
     /// A record that does not open with the keys at hand.
@@ -308,18 +306,18 @@ impl Tls {
             return;
         };
         let suites = (0x1301..=0x1305).filter_map(|number| Suite::of(CipherSuite(number)));
-        let mut scratch = std::mem::take(&mut self.scratch);
+        let mut scratch = out.spares.take();
         for suite in suites {
             self.halves.out.reader.set(Epoch::tls13(&suite, secret.expose()));
-            if let Some(kind) = self.halves.out.reader.open(header, payload, &mut scratch) {
-                self.content(Direction::Out, span, kind, &scratch, out);
-                self.scratch = scratch;
+            if let Some(kind) = self.halves.out.reader.open(header, payload, &mut scratch.bytes) {
+                self.content(Direction::Out, span, kind, &scratch.bytes, out);
+                out.spares.give(scratch);
                 return;
             }
         }
         self.halves.out.reader.clear();
         self.count_data(Direction::Out, header.length);
-        self.scratch = scratch;
+        out.spares.give(scratch);
     }
 
     /// The content of a record, decrypted where it was encrypted.
@@ -660,14 +658,14 @@ impl Tls {
             self.record(direction, span, header, payload, out);
             return true;
         }
-        let mut scratch = std::mem::take(&mut self.scratch);
-        let opened = self.half(direction).reader.open_after_hole(header, payload, &mut scratch);
+        let mut scratch = out.spares.take();
+        let opened = self.half(direction).reader.open_after_hole(header, payload, &mut scratch.bytes);
         if let Some(kind) = opened {
             let half = self.half(direction);
             (half.lost, half.failures, half.opened_any) = (false, 0, true);
-            self.content(direction, span, kind, &scratch, out);
+            self.content(direction, span, kind, &scratch.bytes, out);
         }
-        self.scratch = scratch;
+        out.spares.give(scratch);
         opened.is_some()
     }
 }
@@ -707,13 +705,12 @@ impl Decoder for Tls {
         }
         if self.half(direction).held.bytes.is_empty() {
             let used = self.read(&bytes, &[(bytes.len(), at)], direction, out);
-            self.half(direction).held.push(bytes.get(used..).unwrap_or_default(), at);
+            self.half(direction).held.begin(bytes.get(used..).unwrap_or_default(), at, out.spares);
         } else {
             self.half(direction).held.push(&bytes, at);
-            let mut held = self.half(direction).held.take();
+            let held = self.half(direction).held.take();
             let used = self.read(&held.bytes, &held.marks, direction, out);
-            held.drop_front(used);
-            self.half(direction).held = held;
+            self.half(direction).held = held.behind(used, out.spares);
         }
     }
 

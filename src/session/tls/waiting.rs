@@ -161,10 +161,9 @@ impl Tls {
             self.begin_tls13(hello, out);
         }
         let half = self.half(waiting.direction);
-        let mut held = half.held.take();
+        let held = half.held.take();
         let used = self.read(&held.bytes, &held.marks, waiting.direction, out);
-        held.drop_front(used);
-        self.half(waiting.direction).held = held;
+        self.half(waiting.direction).held = held.behind(used, out.spares);
         for (at, event) in waiting.events {
             match event {
                 Event::Data(direction, bytes) => self.data(at, direction, bytes.into(), out),
