@@ -205,7 +205,7 @@ fn a_phone_asks_for_its_servers() {
     assert_eq!(told.count(Counter::DhcpOther), 2);
     let [discover, offer] = &told.rows[..] else { panic!("two rows") };
     assert_eq!((discover.direction, offer.direction), (Direction::Out, Direction::In));
-    assert_eq!(value(offer, "src_ip"), Some(Value::Text("10.0.0.1".into())));
+    assert_eq!(value(offer, "src_ip"), Some(Value::Address([10, 0, 0, 1].into())));
     assert_eq!(value(discover, "dhcp_vendor_class"), Some(Value::Text("MS-UC-Client".into())));
     assert_eq!(value(offer, "dhcp_type"), Some(Value::Text("DHCPOFFER".into())));
     assert_eq!(value(offer, "dhcp_sip_servers"), Some(Value::Texts(vec!["pool01.ex.test"])));

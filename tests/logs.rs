@@ -348,7 +348,7 @@ fn connections_look_ups_and_failures_are_rows() {
             "log_line=Int(2)",
         ],
     );
-    has(3, &["log_event=Text(\"connected\")", "dst_ip=Text(\"192.0.2.10\")", "src_port=Int(20323)"]);
+    has(3, &["log_event=Text(\"connected\")", "dst_ip=Address(192.0.2.10)", "src_port=Int(20323)"]);
     has(4, &["log_event=Text(\"error\")", "SEC_E_UNTRUSTED_ROOT", "log_level=Text(\"error\")"]);
     has(5, &["log_event=Text(\"closed\")", "flow=Int(1)", "direction=Text(\"in\")"]);
     has(6, &["log_event=Text(\"failed\")", "WSAECONNREFUSED", "flow=Int(2)", "source=Text(\"log\")"]);
