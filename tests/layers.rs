@@ -34,7 +34,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rustls", &["crypto", "session"]),
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
-    ("csv_core", &["export"]),
+    ("csv", &["export"]),
     ("flate2", &["capture"]),
     ("zstd", &["capture"]),
     ("lz4_flex", &["capture"]),

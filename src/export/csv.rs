@@ -1,9 +1,9 @@
 //! CSV for spreadsheets and programs (RFC 4180, CRLF): one row a timeline row, always all columns.
 
 use std::borrow::Cow;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 
-use csv_core::{Terminator, WriterBuilder};
+use ::csv::{ByteRecord, Terminator, Writer, WriterBuilder};
 
 use crate::export::text::{self, Times};
 use crate::export::{Choices, Export, Exporter};
@@ -90,40 +90,52 @@ const COLUMNS: [(&str, &str); 37] = [
 ];
 
 struct Csv {
-    out: BufWriter<Box<dyn Write>>,
+    out: Writer<Box<dyn Write>>,
     columns: Vec<Column>,
-    line: Line,
+    dialect: Dialect,
+    line: ByteRecord,
+    cell: Vec<u8>,
     times: Times,
 }
 
 impl Csv {
-    fn begin(out: Box<dyn Write>, choices: Choices) -> io::Result<Box<dyn Export>> {
-        let mut out = BufWriter::with_capacity(64 << 10, out);
-        if choices.dialect != Dialect::Plain {
+    fn begin(mut out: Box<dyn Write>, choices: Choices) -> io::Result<Box<dyn Export>> {
+        let dialect = choices.dialect;
+        if dialect != Dialect::Plain {
             out.write_all("\u{feff}".as_bytes())?;
         }
+        let mut out = writer(dialect).from_writer(out);
         let columns = || COLUMNS.iter().chain(&[("findings", "findings")]);
-        let mut line = Line::new(choices.dialect);
-        for (name, _) in columns() {
-            line.begin_cell();
-            line.text(name);
-        }
-        out.write_all(line.end())?;
+        out.write_record(columns().map(|(name, _)| name)).map_err(io::Error::from)?;
         let columns = columns().map(|(name, field)| Column::new(name, field)).collect();
-        Ok(Box::new(Self { out, columns, line, times: Times::default() }))
+        let (line, cell, times) = (ByteRecord::new(), Vec::new(), Times::default());
+        Ok(Box::new(Self { out, columns, dialect, line, cell, times }))
     }
+}
+
+fn writer(dialect: Dialect) -> WriterBuilder {
+    let mut writer = WriterBuilder::new();
+    let delimiter = if dialect == Dialect::ExcelSemicolon { b';' } else { b',' };
+    writer.delimiter(delimiter).terminator(Terminator::CRLF).buffer_capacity(64 << 10);
+    writer
 }
 
 impl Export for Csv {
     fn row(&mut self, row: &Row) -> io::Result<()> {
         self.line.clear();
         for column in &self.columns {
-            self.line.begin_cell();
-            if let Some(value) = (column.value)(row) {
-                write_cell(&value, column.digits, &mut self.times, &mut self.line);
+            self.cell.clear();
+            match (column.value)(row) {
+                None => {}
+                Some(Value::Text(text)) => {
+                    self.line.push_field(safe(&text, self.dialect).as_bytes());
+                    continue;
+                }
+                Some(value) => write_cell(&value, column.digits, self.dialect, &mut self.times, &mut self.cell),
             }
+            self.line.push_field(&self.cell);
         }
-        self.out.write_all(self.line.end())
+        self.out.write_byte_record(&self.line).map_err(io::Error::from)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -136,80 +148,30 @@ impl Export for Csv {
 }
 
 /// Writes a value.
-fn write_cell(value: &Value<'_>, digits: u32, times: &mut Times, line: &mut Line) {
+fn write_cell(value: &Value<'_>, digits: u32, dialect: Dialect, times: &mut Times, cell: &mut Vec<u8>) {
+    let mut captured = |text: &str| cell.extend_from_slice(safe(text, dialect).as_bytes());
     match value {
-        Value::Bool(yes) => line.text(if *yes { "true" } else { "false" }),
-        Value::Int(number) => text::whole(*number, &mut line.bytes),
-        Value::Seconds(span) => text::decimal(*span, digits, &mut line.bytes),
-        Value::Address(address) => text::address(*address, &mut line.bytes),
-        Value::Time(time) => times.rfc3339(*time, &mut line.bytes),
-        Value::Text(text) => line.captured(text),
-        Value::Seen(seen) => line.text(&seen.to_string()),
-        Value::Texts(texts) => line.captured(&texts.join(" ")),
+        Value::Bool(yes) => cell.extend_from_slice(if *yes { b"true" } else { b"false" }),
+        Value::Int(number) => text::whole(*number, cell),
+        Value::Seconds(span) => text::decimal(*span, digits, cell),
+        Value::Address(address) => text::address(*address, cell),
+        Value::Time(time) => times.rfc3339(*time, cell),
+        Value::Text(text) => captured(text),
+        Value::Seen(seen) => cell.extend_from_slice(seen.to_string().as_bytes()),
+        Value::Texts(texts) => captured(&texts.join(" ")),
         Value::Records(records) => {
             let records = records.iter().map(|record| format!("{} {}", record.rtype, record.data));
-            line.captured(&records.collect::<Vec<_>>().join(" | "));
+            captured(&records.collect::<Vec<_>>().join(" | "));
         }
-    }
-}
-
-/// A line as it is written. Numbers and the like go right into its bytes: nothing in them needs quotes.
-struct Line {
-    bytes: Vec<u8>,
-    first: bool,
-    dialect: Dialect,
-    rules: csv_core::Writer,
-}
-
-impl Line {
-    fn new(dialect: Dialect) -> Self {
-        let delimiter = if dialect == Dialect::ExcelSemicolon { b';' } else { b',' };
-        let rules = WriterBuilder::new().delimiter(delimiter).terminator(Terminator::CRLF).build();
-        Self { bytes: Vec::new(), first: true, dialect, rules }
-    }
-
-    fn clear(&mut self) {
-        self.bytes.clear();
-        self.first = true;
-    }
-
-    fn begin_cell(&mut self) {
-        if !std::mem::take(&mut self.first) {
-            self.bytes.push(self.rules.get_delimiter());
-        }
-    }
-
-    /// Ends the line.
-    fn end(&mut self) -> &[u8] {
-        self.bytes.extend_from_slice(b"\r\n");
-        &self.bytes
-    }
-
-    /// Text that may be from the capture.
-    fn captured(&mut self, text: &str) {
-        if self.dialect == Dialect::Plain { self.text(text) } else { self.text(&safe(text)) }
-    }
-
-    fn text(&mut self, text: &str) {
-        let text = text.as_bytes();
-        if !self.rules.should_quote(text) {
-            return self.bytes.extend_from_slice(text);
-        }
-        let quote = self.rules.get_quote();
-        self.bytes.push(quote);
-        let start = self.bytes.len();
-        // At most each is a quote.
-        self.bytes.resize(start + 2 * text.len(), 0);
-        let room = self.bytes.get_mut(start..).unwrap_or_default();
-        let (.., written) = csv_core::quote(text, room, quote, self.rules.get_escape(), self.rules.get_double_quote());
-        self.bytes.truncate(start + written);
-        self.bytes.push(quote);
     }
 }
 
 /// Text from a capture, made safe for a spreadsheet: it begins no formula (also behind blanks, which some programs
-/// trim), holds no control characters that end the import, and is not too long.
-fn safe(text: &str) -> Cow<'_, str> {
+/// trim), holds no control characters that end the import, and is not too long. Programs get it as it is.
+fn safe(text: &str, dialect: Dialect) -> Cow<'_, str> {
+    if dialect == Dialect::Plain {
+        return text.into();
+    }
     let is_plain = is_plain(text);
     if is_plain && text.len() <= LONGEST_CELL && text.starts_with(|first: char| first.is_ascii_alphanumeric()) {
         return text.into(); // as most is
@@ -266,7 +228,7 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, expected: &str) {
-        assert_eq!(safe(text), expected);
+        assert_eq!(safe(text, Dialect::Excel), expected);
     }
 
     #[test]
@@ -286,19 +248,16 @@ mod tests {
     #[test]
     fn long_cells_are_cut_and_say_so() {
         let long = "😀".repeat(20_000);
-        let cell = safe(&long);
+        let cell = safe(&long, Dialect::Excel);
         assert!(cell.ends_with(CUT));
         assert!(cell.encode_utf16().count() <= LONGEST_CELL);
     }
 
     #[track_caller]
     fn check_line(dialect: Dialect, cells: [&str; 3], expected: &str) {
-        let mut line = Line::new(dialect);
-        for cell in cells {
-            line.begin_cell();
-            line.captured(cell);
-        }
-        assert_eq!(str::from_utf8(line.end()).unwrap(), expected);
+        let mut out = writer(dialect).from_writer(Vec::new());
+        out.write_record(cells.map(|cell| safe(cell, dialect).into_owned())).unwrap();
+        assert_eq!(String::from_utf8(out.into_inner().unwrap()).unwrap(), expected);
     }
 
     #[test]
