@@ -91,7 +91,7 @@ fn lacking<T: Ord + Clone>(wanted: &BTreeMap<T, usize>, there: &BTreeMap<T, usiz
 
 fn hash_of(row: &Row) -> Option<String> {
     let Message::Sip(message) = &row.message else { return None };
-    let hash = Sha256::digest(&message.raw);
+    let hash = Sha256::digest(&*message.raw);
     message.complete.then(|| {
         hash.iter().fold(String::new(), |mut hex, byte| {
             let _ = write!(hex, "{byte:02x}");

@@ -40,7 +40,7 @@ impl Export for Jsonl {
                 serde_json::to_writer(&mut *out, text)?;
             } else {
                 key(out, "raw_base64", &mut first)?;
-                serde_json::to_writer(&mut *out, &STANDARD.encode(&message.raw))?;
+                serde_json::to_writer(&mut *out, &STANDARD.encode(&*message.raw))?;
             }
         }
         self.out.write_all(b"}\n")

@@ -1,7 +1,7 @@
 //! A SIP message: its exact bytes, and where in them everything stands.
 
 use std::borrow::Cow;
-use std::ops::Range;
+use std::ops::{Deref, Range};
 
 use crate::model::defect::Defect;
 
@@ -21,7 +21,48 @@ impl Extent {
 
     /// The bytes of `whole` that it stands for; empty where `whole` is shorter.
     pub fn of(self, whole: &[u8]) -> &[u8] {
-        whole.get(self.start as usize..self.end as usize).unwrap_or_default()
+        whole.get(self.range()).unwrap_or_default()
+    }
+
+    const fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+/// The bytes of a message. Whether they are text is looked at once: nearly all are, and each of their parts then is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Raw {
+    /// They are UTF-8.
+    Text(Box<str>),
+    /// They are not, as a whole.
+    Bytes(Box<[u8]>),
+}
+
+impl Raw {
+    /// The text of a part, bytes that are no UTF-8 replaced.
+    fn text(&self, extent: Extent) -> Cow<'_, str> {
+        let text = match self {
+            Self::Text(text) => text.get(extent.range()),
+            Self::Bytes(_) => None,
+        };
+        text.map_or_else(|| String::from_utf8_lossy(extent.of(self)), Cow::Borrowed)
+    }
+}
+
+impl Deref for Raw {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Bytes(bytes) => bytes,
+        }
+    }
+}
+
+impl From<&[u8]> for Raw {
+    fn from(bytes: &[u8]) -> Self {
+        str::from_utf8(bytes).map_or_else(|_| Self::Bytes(bytes.into()), |text| Self::Text(text.into()))
     }
 }
 
@@ -123,7 +164,7 @@ impl Carrier {
 #[derive(Clone, Debug)]
 pub struct SipMessage {
     /// Start line, header fields, blank line and body, byte for byte.
-    pub raw: Box<[u8]>,
+    pub raw: Raw,
     /// First line.
     pub start: StartLine,
     /// Header fields in their order.
@@ -145,8 +186,7 @@ pub struct SipMessage {
 impl SipMessage {
     /// The text of a part of the message, bytes that are no UTF-8 replaced.
     pub fn text(&self, extent: Extent) -> Cow<'_, str> {
-        let bytes = extent.of(&self.raw);
-        std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
+        self.raw.text(extent)
     }
 
     /// The body; empty where there is none.

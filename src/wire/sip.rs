@@ -13,7 +13,7 @@ use nom::combinator::verify;
 use nom::sequence::{preceded, separated_pair};
 
 use crate::model::Defect;
-use crate::model::sip::{CSeq, Carrier, Extent, HeaderField, HeaderName, SipMessage, StartLine};
+use crate::model::sip::{CSeq, Carrier, Extent, HeaderField, HeaderName, Raw, SipMessage, StartLine};
 use crate::wire::fields::{is_blank, split_field, take_field, take_line};
 
 /// Longest start line that is looked for where bytes may or may not be SIP.
@@ -313,7 +313,7 @@ fn cseq(whole: &[u8], value: &[u8]) -> Option<CSeq> {
 }
 
 /// Builds the message of `raw`, whose head ends at `body_at`. `head` must have been read from the same bytes.
-pub fn message(raw: Box<[u8]>, body_at: usize, head: Head, carrier: Carrier, complete: bool) -> SipMessage {
+pub fn message(raw: Raw, body_at: usize, head: Head, carrier: Carrier, complete: bool) -> SipMessage {
     let field = head.headers.iter().find(|field| field.id == HeaderName::CSeq);
     let cseq = field.and_then(|field| cseq(&raw, field.value.of(&raw)));
     let mut defects = head.defects;

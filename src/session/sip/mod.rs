@@ -267,6 +267,8 @@ struct Pending {
     scan: usize,
     /// Lengths of the head and of the whole, once the head is there.
     lengths: Option<(usize, usize)>,
+    /// The head, where the body is waited for.
+    head: Option<Box<Head>>,
 }
 
 /// One direction of a stream.
@@ -410,7 +412,8 @@ impl Half {
                 _ => return self.oversized_head(here, out),
             },
         };
-        let Some(mut head) = here.rest.get(..head_end).and_then(sip::parse_head) else {
+        let known = self.pending.head.take().map(|head| *head);
+        let Some(mut head) = known.or_else(|| here.rest.get(..head_end).and_then(sip::parse_head)) else {
             // `begins` took the line for a start line by its beginning; whole, it is none.
             self.pending = Pending::default();
             return Step::Used(memchr::memchr(b'\n', here.rest).map_or(here.rest.len(), |end| end + 1));
@@ -421,6 +424,7 @@ impl Half {
         }
         if here.rest.len() < total {
             self.pending.lengths = Some((head_end, total));
+            self.pending.head = Some(Box::new(head));
             return Step::Wait;
         }
         // What stands behind an agreement on compression looks like no message, and is none.
