@@ -35,9 +35,6 @@ const BATCH_BYTES: usize = 128 << 10;
 /// Things that happen with which a batch is full.
 const BATCH_EVENTS: usize = 1024;
 
-/// Most batches under way: then reading waits.
-const MOST_UNDER_WAY: usize = 8;
-
 /// What happens, in capture order.
 enum Event {
     /// A frame of a flow of that lane, and where its payload stands.
@@ -107,6 +104,8 @@ pub struct Lanes {
     /// Whether the batch being filled may tell of a host, and those under way.
     tells: bool,
     under_way: VecDeque<bool>,
+    /// Then reading waits.
+    most_under_way: usize,
     told: VecDeque<Told>,
     hosts: Vec<Host>,
     /// Something happened since [`Lanes::next_told`] had nothing.
@@ -115,8 +114,8 @@ pub struct Lanes {
 }
 
 impl Lanes {
-    /// Lanes that have seen nothing.
-    pub fn new(lanes: Vec<Lane>, upper: Upper, ports: Ports) -> Self {
+    /// Lanes that have seen nothing; `most_under_way` batches at a time wait for them and the story.
+    pub fn new(lanes: Vec<Lane>, upper: Upper, ports: Ports, most_under_way: usize) -> Self {
         let halves = Halves { lanes: lanes.into_iter().map(Mutex::new).collect(), upper: Mutex::new(upper) };
         Self {
             halves: Arc::new(halves),
@@ -127,6 +126,7 @@ impl Lanes {
             logged: Vec::new(),
             tells: false,
             under_way: VecDeque::new(),
+            most_under_way,
             told: VecDeque::new(),
             hosts: Vec::new(),
             fresh: false,
@@ -239,7 +239,7 @@ impl Lanes {
         while let Some(done) = self.threads.as_ref().and_then(|threads| threads.done.try_recv().ok()) {
             self.done(done);
         }
-        while self.under_way.len() >= MOST_UNDER_WAY {
+        while self.under_way.len() >= self.most_under_way {
             self.wait();
         }
         let Some(threads) = &self.threads else { return };
@@ -295,7 +295,7 @@ impl Lanes {
 
     fn reuse(&mut self, batch: Arc<Batch>) {
         if let Some(mut batch) = Arc::into_inner(batch)
-            && self.spare.len() < MOST_UNDER_WAY
+            && self.spare.len() < self.most_under_way
         {
             batch.events.clear();
             batch.bytes.clear();

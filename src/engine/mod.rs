@@ -167,7 +167,7 @@ impl Engine {
         let upper = Upper::new(Story::new(limits.clone(), ports.clone(), keys.clone()));
         let work = if lanes > 1 {
             let lanes = (0..lanes).map(|_| lane(limits.share(lanes))).collect();
-            Work::Many(Box::new(Lanes::new(lanes, upper, ports.clone())))
+            Work::Many(Box::new(Lanes::new(lanes, upper, ports.clone(), limits.batches)))
         } else {
             Work::One(Box::new(One { lane: lane(limits), upper, observations: Vec::new(), fresh: false }))
         };

@@ -53,9 +53,9 @@ pub struct Limits {
     pub pending_bytes: usize,
     /// Longest record of a trace log. Default 8 MiB: as much as a SIP body; a longer record is cut.
     pub log_record: usize,
-    /// Rows that wait to be put in order. Default 65,536: as many of the least size as `row_bytes` holds.
+    /// Rows that wait to be put in order. Default 65,536: more of the least size than `row_bytes` holds.
     pub rows: usize,
-    /// Bytes of rows that wait, with their messages. Default 32 MiB: 30 s of some hundred messages a second.
+    /// Bytes of rows that wait, with their messages. Default 21 MiB: 30 s of two hundred messages a second.
     pub row_bytes: usize,
     /// Capture time that a row waits at most. Default 30 s.
     pub row_age: Span,
@@ -72,6 +72,9 @@ pub struct Limits {
     /// Flows, and what else is remembered by number: each table holds at most twice as many, those of large entries
     /// a part of it. Default 28,672, which fills tables to their room: 2 KB in all tables together for each.
     pub remembered: usize,
+    /// Batches of at most 1,024 packets that are under way between several lanes. Default 8: each takes about
+    /// 1 MB, and several where every packet ends a sign-in.
+    pub batches: usize,
 }
 
 impl Default for Limits {
@@ -114,13 +117,14 @@ impl Limits {
             pending_bytes: share(4, 1 << 30),
             log_record: share(32, 64 << 20),
             rows: share(4096, 65_536),
-            row_bytes: share(8, 256 << 20),
+            row_bytes: share(12, 256 << 20),
             row_age: Span::from_secs(30),
             key_wait: Span::from_secs(0),
             key_wait_bytes: share(64, 4 << 20),
             login_bytes: share(8, 256 << 20),
             lookup_bytes: share(16, 128 << 20),
             remembered: full(share(8192, 1 << 18)),
+            batches: share(32 << 20, 8).max(2),
         }
     }
 }
@@ -135,6 +139,7 @@ mod tests {
         assert_eq!((limits.flows, limits.reorder_bytes, limits.rows), (28_672, 1 << 20, 65_536));
         assert_eq!((limits.reorder_total, limits.fragment_bytes, limits.sip_body), (32 << 20, 8 << 20, 8 << 20));
         assert_eq!((limits.sip_head, limits.pending_bytes), (1 << 20, 64 << 20));
+        assert_eq!((limits.row_bytes >> 20, limits.batches), (21, 8));
         assert_eq!((limits.login_bytes, limits.lookup_bytes, limits.remembered), (32 << 20, 16 << 20, 28_672));
     }
 }
