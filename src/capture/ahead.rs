@@ -7,8 +7,6 @@ use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-use crate::capture::buffer::read_once;
-
 /// Bytes asked of a reader at once: large enough to make calls rare, small enough to stay in the
 /// second-level cache.
 pub const PIECE: usize = 256 << 10;
@@ -77,5 +75,18 @@ impl Ahead {
     pub fn give_back(&mut self, bytes: Vec<u8>) {
         // Where there are enough it is dropped.
         let _ = self.used.try_send(bytes);
+    }
+}
+
+/// One read that brings something, unless it is the end.
+///
+/// # Errors
+/// What the reader says, but for interruptions.
+pub fn read_once(reader: &mut dyn Read, room: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match reader.read(room) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => return read,
+        }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::io::{self, Read};
 
-use crate::capture::ahead::{Ahead, PIECE, Piece, ROOM};
+use crate::capture::ahead::{Ahead, PIECE, Piece, ROOM, read_once};
 
 /// Bytes after which an input is read ahead: a small one is read sooner than a thread begins.
 const SMALL: u64 = 2 << 20;
@@ -123,19 +123,6 @@ impl Buffer {
         let count = count.min(self.end - self.start);
         self.start += count;
         self.offset += count as u64;
-    }
-}
-
-/// One read that brings something, unless it is the end.
-///
-/// # Errors
-/// What the reader says, but for interruptions.
-pub fn read_once(reader: &mut dyn Read, room: &mut [u8]) -> io::Result<usize> {
-    loop {
-        match reader.read(room) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            read => return read,
-        }
     }
 }
 

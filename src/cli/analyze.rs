@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use crate::cli::args::{Analyze, CsvDialect, FailOn, Output, Reading};
 use crate::cli::run::Run;
 use crate::cli::screen::Screen;
+use crate::cli::told::ToldLogins;
 use crate::cli::{Failure, Outcome, failures, output};
 use crate::export::csv::Dialect;
 use crate::export::{Choices, EXPORTERS, Export};
-use crate::findings::{Finding, Severity};
+use crate::findings::Severity;
 use crate::model::Message;
 use crate::story::Row;
 use crate::story::filter::Filter;
-use crate::story::login::{Login, LoginOutcome};
 use crate::story::steps::call_id;
 
 /// Rows that a sheet holds besides the names of its columns.
@@ -90,7 +90,7 @@ pub fn analyze(options: &Analyze) -> Result<Outcome, Failure> {
         }
     }
     let (report, findings) = run.report();
-    told.worst = told.worst.max(findings.iter().map(|finding| finding.severity).max());
+    told.weigh(&findings);
     for writing in &mut exports {
         writing.export.finish(&report, &findings).map_err(|error| writing.failed(error))?;
     }
@@ -130,42 +130,6 @@ fn dialogs_of(reading: &Reading, filter: &Filter) -> Result<HashSet<String>, Fai
 
 fn is_of_dialogs(row: &Row, dialogs: &HashSet<String>) -> bool {
     !dialogs.is_empty() && matches!(&row.message, Message::Sip(message) if dialogs.contains(&*call_id(message)))
-}
-
-/// Sign-ins for the screen, and what counts of the others.
-#[derive(Default)]
-pub struct ToldLogins {
-    /// The first ones, each with what is wrong with it.
-    pub shown: Vec<(Login, Vec<Finding>)>,
-    /// Findings of sign-ins that were told before.
-    pub told_before: Vec<(u32, Vec<Finding>)>,
-    /// How many more there are.
-    pub more: u64,
-    /// How many of those failed.
-    pub more_failed: u64,
-    /// The worst severity of all.
-    pub worst: Option<Severity>,
-}
-
-/// Most sign-ins that are told in full.
-pub const MOST_LOGINS: usize = 20;
-
-impl ToldLogins {
-    fn push(&mut self, login: Login, findings: Vec<Finding>) {
-        self.worst = self.worst.max(findings.iter().map(|finding| finding.severity).max());
-        if self.shown.len() < MOST_LOGINS {
-            self.shown.push((login, findings));
-            return;
-        }
-        self.more += 1;
-        // One that failed is worth more than one that did not.
-        let failed = login.outcome() == LoginOutcome::Failed;
-        let place = self.shown.iter().rposition(|(shown, _)| failed && shown.outcome() != LoginOutcome::Failed);
-        match place.and_then(|place| self.shown.get_mut(place)) {
-            Some(shown) => *shown = (login, findings),
-            None => self.more_failed += u64::from(failed),
-        }
-    }
 }
 
 /// How the program ends.

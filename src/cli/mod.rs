@@ -18,6 +18,7 @@ mod run;
 mod screen;
 mod show;
 mod token;
+mod told;
 
 use std::io;
 use std::process::ExitCode;

@@ -8,10 +8,10 @@ use anstyle::{AnsiColor, Style};
 use jiff::Timestamp as Instant;
 use jiff::tz::TimeZone;
 
-use crate::cli::analyze::ToldLogins;
 use crate::cli::args::{Color, Decoding, TimeFormat};
 use crate::cli::failures;
 use crate::cli::output::{column, shorten, visible, wrap};
+use crate::cli::told::ToldLogins;
 use crate::findings::{Finding, Severity};
 use crate::model::http::HttpStart;
 use crate::model::stats::COUNTERS;

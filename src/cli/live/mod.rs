@@ -20,19 +20,19 @@ use std::time::Duration;
 use crate::capture::filter;
 use crate::capture::live::{Capturing, LiveError, Opened, Settings, now};
 use crate::capture::queue::{Batch, Queue, Queued};
-use crate::cli::analyze::{ToldLogins, Writing, begin_exports, outcome};
+use crate::cli::analyze::{Writing, begin_exports, outcome};
 use crate::cli::args::{Live, StopKind};
 use crate::cli::screen::Screen;
+use crate::cli::told::ToldLogins;
 use crate::cli::{Failure, Outcome, failures, key_files, output};
 use crate::crypto::KeyStore;
 use crate::engine::{Engine, Options};
 use crate::export::pcapng::Interface;
-use crate::findings::{Finding, check_capture};
+use crate::findings::check_capture;
 use crate::model::{
     At, Counter, FrameNo, InputNo, Limits, LinkType, Packet, PacketNo, PointNo, Ports, Span, Stats, Timestamp,
 };
 use crate::story::filter::Filter;
-use crate::story::login::Login;
 use crate::story::{Damage, Row};
 use collector::{Collector, Shared, Until};
 use key_logs::KeyLogs;
@@ -515,23 +515,4 @@ fn end_at_signals(shared: &Arc<Shared>) -> Result<(), Failure> {
         }
     };
     ctrlc::set_handler(end).map_err(|error| Failure::Usage(format!("signals cannot be taken: {error}")))
-}
-
-impl ToldLogins {
-    /// Notes how bad findings are.
-    fn weigh(&mut self, findings: &[Finding]) {
-        self.worst = self.worst.max(findings.iter().map(|finding| finding.severity).max());
-    }
-
-    /// Keeps the newest sign-ins for the summary.
-    fn push_newest(&mut self, login: Login, fresh: Vec<Finding>, known: Vec<Finding>) {
-        self.told_before.push((login.id, known));
-        self.shown.push((login, fresh));
-        if self.shown.len() > crate::cli::analyze::MOST_LOGINS {
-            self.told_before.remove(0);
-            let (oldest, _) = self.shown.remove(0);
-            self.more += 1;
-            self.more_failed += u64::from(oldest.is_failed());
-        }
-    }
 }
