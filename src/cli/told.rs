@@ -45,6 +45,7 @@ impl ToldLogins {
     }
 
     /// Keeps the newest sign-ins for the summary.
+    #[cfg(feature = "live")]
     pub fn push_newest(&mut self, login: Login, fresh: Vec<Finding>, known: Vec<Finding>) {
         self.told_before.push((login.id, known));
         self.shown.push((login, fresh));
