@@ -20,7 +20,7 @@ use std::thread::{self, JoinHandle};
 use crate::engine::join::seam::InLog;
 use crate::engine::lane::{Lane, sort_by_flow};
 use crate::engine::sieve::{Host, HostSource};
-use crate::engine::upper::{Told, Upper};
+use crate::engine::upper::{MOST_HOSTS, Told, Upper};
 use crate::model::{At, DecodeAs, Observation, Ports, Timestamp};
 use crate::session;
 use crate::wire::http;
@@ -210,15 +210,12 @@ impl Lanes {
         [datagram.src_port, datagram.dst_port].iter().any(|&port| self.ports.kind(port) == Some(kind))
     }
 
-    /// Whether what a frame completes may tell a sign-in where to go: anything but look-ups and bare acknowledgements.
+    /// Whether a frame may lead to a message that tells a sign-in where to go: anything but a look-up. A bare
+    /// acknowledgement gives up a hole, a SYN ends what had its ports before.
     fn may_tell(&self, frame: &Frame<'_>) -> bool {
-        match frame.body {
-            Body::Udp(datagram) if self.is_kind(&datagram, DecodeAs::Dns) => {
-                let likeness = [(session::sip::PROBE.begins)(datagram.payload), http::begins(datagram.payload)];
-                likeness.iter().any(|likeness| *likeness != Likeness::No)
-            }
-            _ => !frame.payload().is_empty(),
-        }
+        let Body::Udp(datagram) = frame.body else { return true };
+        let likeness = || [(session::sip::PROBE.begins)(datagram.payload), http::begins(datagram.payload)];
+        !self.is_kind(&datagram, DecodeAs::Dns) || likeness().iter().any(|likeness| *likeness != Likeness::No)
     }
 
     fn event(&mut self, event: Event) {
@@ -271,8 +268,9 @@ impl Lanes {
         let logged = std::mem::take(&mut self.logged);
         let mut upper = lock(&self.halves.upper);
         tell(&mut upper, &batch, seen, logged);
-        self.hosts.append(&mut upper.take_hosts());
+        let hosts = upper.take_hosts();
         drop(upper);
+        self.hear(hosts);
         (self.tells, self.fresh) = (false, true);
         self.reuse(batch);
     }
@@ -289,8 +287,14 @@ impl Lanes {
     fn done(&mut self, done: Done) {
         self.under_way.pop_front();
         self.told.extend(done.told);
-        self.hosts.extend(done.hosts);
+        self.hear(done.hosts);
         done.batch.into_iter().for_each(|batch| self.reuse(batch));
+    }
+
+    /// Keeps hosts for the sieve, no more than one lane would.
+    fn hear(&mut self, hosts: Vec<Host>) {
+        self.hosts.extend(hosts);
+        self.hosts.truncate(MOST_HOSTS);
     }
 
     fn reuse(&mut self, batch: Arc<Batch>) {

@@ -33,7 +33,7 @@ pub struct Upper {
 }
 
 /// Most hosts that wait to be watched.
-const MOST_HOSTS: usize = 1024;
+pub const MOST_HOSTS: usize = 1024;
 
 impl Upper {
     /// Nothing has happened.
