@@ -10,11 +10,11 @@ use common::{Capture, Owned, Scratch, capture, captures, packet, packets, pcap_o
 use lynccap::model::{LinkType, Span};
 
 /// What the program writes about inputs, with that many lanes.
-fn exports(scratch: &Scratch, inputs: &[&str], lanes: usize) -> [Vec<u8>; 3] {
+fn exports(scratch: &Scratch, inputs: &[&str], lanes: usize) -> [Vec<u8>; 5] {
     let lanes = lanes.to_string();
-    let outputs = ["rows.csv", "all.json"].map(|name| scratch.file(name));
-    let [csv, json] = &outputs;
-    let mut arguments = vec!["analyze", "--lanes", &lanes, "--csv", csv, "--json", json];
+    let outputs = ["rows.csv", "rows.jsonl", "all.json"].map(|name| scratch.file(name));
+    let [csv, jsonl, json] = &outputs;
+    let mut arguments = vec!["analyze", "--lanes", &lanes, "--csv", csv, "--jsonl", jsonl, "--json", json];
     arguments.extend(inputs);
     let shown = run_in(scratch.path(), &arguments);
     assert!(
@@ -22,16 +22,18 @@ fn exports(scratch: &Scratch, inputs: &[&str], lanes: usize) -> [Vec<u8>; 3] {
         "{}",
         String::from_utf8_lossy(&shown.stderr)
     );
-    let [csv, json] = outputs.map(|path| std::fs::read(path).unwrap());
-    [shown.stdout, csv, json]
+    let [csv, jsonl, json] = outputs.map(|path| std::fs::read(path).unwrap());
+    [shown.stdout, shown.stderr, csv, jsonl, json]
 }
 
 #[track_caller]
-fn check(scratch: &Scratch, inputs: &[&str]) -> [Vec<u8>; 3] {
+fn check(scratch: &Scratch, inputs: &[&str], numbers: &[usize]) -> [Vec<u8>; 5] {
     let one = exports(scratch, inputs, 1);
-    for lanes in [2, 8] {
+    for &lanes in numbers {
         let many = exports(scratch, inputs, lanes);
-        for ((what, one), many) in ["the screen", "CSV", "JSON"].iter().zip(&one).zip(&many) {
+        for ((what, one), many) in
+            ["the screen", "what is complained of", "CSV", "JSON lines", "JSON"].iter().zip(&one).zip(&many)
+        {
             let line = || {
                 let lines = one.split(|byte| *byte == b'\n').zip(many.split(|byte| *byte == b'\n'));
                 let (index, (one, many)) = lines.enumerate().find(|(_, (one, many))| one != many)?;
@@ -55,7 +57,7 @@ fn every_capture_gives_the_same() {
     let scratch = Scratch::new("lanes-captures");
     for capture in captures().into_iter().chain(tls_captures()) {
         let arguments = arguments(&capture);
-        check(&scratch, &arguments.iter().map(String::as_str).collect::<Vec<_>>());
+        check(&scratch, &arguments.iter().map(String::as_str).collect::<Vec<_>>(), &[2, 8]);
     }
 }
 
@@ -83,28 +85,32 @@ fn crowd(files: &[Capture], rounds: usize) -> Vec<Owned> {
     crowd
 }
 
-/// The SYN or the request of a connection that no sign-in asks for: there the sieve looks for news of the story.
+/// The SYN or the request of a connection that no sign-in asks for: there the sieve looks for news of the story. Or a
+/// SYN to a SIP server that nothing answers.
 fn hello(number: u32) -> Vec<u8> {
     let ends = (packet::address(0xa0_0000 + number / 2), packet::address(0xb0_0000));
     let (flags, payload) =
         if number.is_multiple_of(2) { (2, "") } else { (16, "GET / HTTP/1.1\r\nHost: news.test\r\n\r\n") };
     let segment = packet::segment((50_000, 80), number % 2, 1, flags, payload.as_bytes());
-    let ethernet = [&[2; 12][..], &[8, 0]].concat();
-    [ethernet, packet::ipv4(ends, 6, (0, 0), &segment)].concat()
+    ethernet(&packet::ipv4(ends, 6, (0, 0), &segment))
+}
+
+fn ethernet(ip: &[u8]) -> Vec<u8> {
+    [&[2; 12][..], &[8, 0], ip].concat()
 }
 
 #[test]
 fn a_crowd_gives_the_same() {
     let scratch = Scratch::new("lanes-crowd");
-    let ethernet = |capture: &Capture| packets(&capture.bytes()).0.iter().all(|one| one.link == LinkType::ETHERNET);
-    let files: Vec<Capture> = captures().into_iter().filter(ethernet).collect();
+    let is_ethernet = |capture: &Capture| packets(&capture.bytes()).0.iter().all(|one| one.link == LinkType::ETHERNET);
+    let files: Vec<Capture> = captures().into_iter().filter(is_ethernet).collect();
     let packets = crowd(&files, 3);
     assert!(packets.len() > 8 * 1024, "{} packets are too few for all lanes", packets.len());
     let file = scratch.write("crowd.pcap", pcap_of(&packets));
     let mut arguments: Vec<String> = files.iter().flat_map(arguments).collect();
     arguments.retain(|argument| !files.iter().any(|file| file.path.to_str() == Some(argument)));
     arguments.push(file);
-    let [_, csv, _] = check(&scratch, &arguments.iter().map(String::as_str).collect::<Vec<_>>());
+    let [_, _, csv, ..] = check(&scratch, &arguments.iter().map(String::as_str).collect::<Vec<_>>(), &[2, 3, 8]);
     let rows = csv.split(|byte| *byte == b'\n').count();
     assert!(rows > 2000, "{rows} lines");
 }
@@ -116,9 +122,20 @@ fn logs_and_captures_of_two_places_give_the_same() {
         let login = capture(name);
         let file = login.path.to_str().unwrap();
         let again = scratch.write("again.pcap", pcap_of(&packets(&login.bytes()).0));
-        let log = scratch.write("client.uccapilog", client_log(&messages(&login), PLAIN));
-        check(&scratch, &[file, &again]);
-        check(&scratch, &[&log]);
-        check(&scratch, &[file, &log]);
+        let said = messages(&login);
+        check(&scratch, &[file, &again], &[2, 8]);
+        // Longer than the threads begin with.
+        let mut log = Vec::new();
+        for turn in 0..40 {
+            let mut said = said.clone();
+            for message in &mut said {
+                message.client.set_port(20_000 + turn);
+            }
+            log.extend(client_log(&said, PLAIN));
+        }
+        let many = scratch.write("many.uccapilog", log);
+        let log = scratch.write("client.uccapilog", client_log(&said, PLAIN));
+        check(&scratch, &[&many], &[2, 8]);
+        check(&scratch, &[file, &log], &[2, 8]);
     }
 }

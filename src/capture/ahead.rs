@@ -4,8 +4,9 @@
 //! nobody takes its pieces any longer.
 
 use std::io::{self, Read};
+use std::panic;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 /// Bytes asked of a reader at once: large enough to make calls rare, small enough to stay in the
 /// second-level cache.
@@ -29,6 +30,7 @@ pub struct Piece {
 pub struct Ahead {
     pieces: Receiver<io::Result<Piece>>,
     used: SyncSender<Vec<u8>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Ahead {
@@ -53,11 +55,9 @@ impl Ahead {
                 }
             }
         };
-        if thread::Builder::new().name("read".to_owned()).spawn(run).is_err() {
-            return Err(reader);
-        }
+        let Ok(thread) = thread::Builder::new().name("read".to_owned()).spawn(run) else { return Err(reader) };
         match hand_over.send(reader) {
-            Ok(()) => Ok(Self { pieces, used }),
+            Ok(()) => Ok(Self { pieces, used, thread: Some(thread) }),
             Err(returned) => Err(returned.0),
         }
     }
@@ -67,14 +67,22 @@ impl Ahead {
     /// # Errors
     /// What the reader says.
     pub fn take(&mut self) -> io::Result<Option<Piece>> {
-        let piece = self.pieces.recv().unwrap_or_else(|_| Err(io::ErrorKind::UnexpectedEof.into()))?;
+        let Ok(piece) = self.pieces.recv() else {
+            // The panic of a decoder is one here.
+            return match self.thread.take().map(JoinHandle::join) {
+                Some(Err(panic)) => panic::resume_unwind(panic),
+                _ => Ok(None),
+            };
+        };
+        let piece = piece?;
         Ok((piece.end > ROOM).then_some(piece))
     }
 
     /// Takes a piece that is used up.
     pub fn give_back(&mut self, bytes: Vec<u8>) {
-        // Where there are enough it is dropped.
-        let _ = self.used.try_send(bytes);
+        // One that a long record made large is not kept, and where there are enough it is dropped.
+        let is_usual = bytes.capacity() <= 2 * (ROOM + PIECE);
+        let _ = self.used.try_send(if is_usual { bytes } else { Vec::new() });
     }
 }
 

@@ -47,7 +47,8 @@ pub struct Reading {
     #[arg(required = true, value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
 
-    /// Threads that decode: the result is the same for any number [default: one a processor, at most 8]
+    /// Threads that decode: the result is the same for any number, as long as no bound on memory is reached
+    /// [default: one a processor, at most 8]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
     pub lanes: Option<u8>,
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::crypto::KeyStore;
 use crate::flow::table::FlowTable;
 use crate::flow::tcp::Events;
-use crate::model::{FlowKey, Limits, Observation, PacketNo, Ports, Stats, Timestamp};
+use crate::model::{FlowKey, Limits, Observation, Ports, Stats, Timestamp};
 use crate::session::Sessions;
 use crate::wire::packet::Frame;
 
@@ -45,7 +45,7 @@ impl Lane {
         self.sessions(events, out);
     }
 
-    /// Lets capture time pass. What is told goes into the order of [`sort_by_flow`], with that of other lanes.
+    /// Lets capture time pass. What is told has no order among flows.
     pub fn advance(&mut self, now: Timestamp, out: &mut Vec<Observation>) {
         while let Some(events) = self.flows.advance(now, &mut self.stats) {
             self.sessions(events, out);
@@ -53,9 +53,9 @@ impl Lane {
         self.sessions.advance(now, &self.keys, &mut self.stats, out);
     }
 
-    /// Ends all flows. What is told goes into the order of [`sort_by_flow`], with that of other lanes.
-    pub fn finish(&mut self, out: &mut Vec<Observation>) {
-        while let Some(events) = self.flows.finish(&mut self.stats) {
+    /// Ends all flows. What is told has no order among them.
+    pub fn finish(&mut self, now: Timestamp, out: &mut Vec<Observation>) {
+        while let Some(events) = self.flows.finish(now, &mut self.stats) {
             self.sessions(events, out);
         }
     }
@@ -65,10 +65,4 @@ impl Lane {
             self.sessions.push(event, &self.keys, &mut self.stats, out);
         }
     }
-}
-
-/// What flows tell because time passed has no order among them: they come as they were opened, whichever lane
-/// each is in.
-pub fn sort_by_flow(observations: &mut [Observation]) {
-    observations.sort_by_key(|observation| observation.flow.map_or(PacketNo::FIRST, |flow| flow.opened));
 }

@@ -1,12 +1,12 @@
 //! Several lanes, each on a thread of its own, and the story on one more: the only place that knows threads.
 //!
 //! In: frames and what else happens, in capture order, copied into batches. Out: rows and sign-ins in the same order,
-//! the same as with one lane. A lane has all flows between two addresses, so that nothing a flow learns for another
+//! the same as with one lane unless a bound on all flows together is reached ([`Limits::share`]). A lane has all flows between two addresses, so that nothing a flow learns for another
 //! crosses lanes; the story gets what the lanes saw frame by frame, in the order of the frames. Threads start
 //! with the second batch: a small capture has none.
 //!
 //! The sieve asks where sign-ins were told to go ([`HostSource`]). Then everything before is finished first, on this
-//! thread where the lanes have nothing to do; where nothing under way can tell of a host, nothing waits.
+//! thread where the lanes have nothing to do.
 
 use std::collections::VecDeque;
 use std::hash::BuildHasher as _;
@@ -18,15 +18,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use crate::engine::join::seam::InLog;
-use crate::engine::lane::{Lane, sort_by_flow};
+use crate::engine::lane::Lane;
 use crate::engine::sieve::{Host, HostSource};
 use crate::engine::upper::{MOST_HOSTS, Told, Upper};
-use crate::model::{At, DecodeAs, Observation, Ports, Timestamp};
-use crate::session;
-use crate::wire::http;
-use crate::wire::ip::{Body, Datagram};
+use crate::model::{At, DecodeAs, Limits, Message, Observation, Ports, Timestamp};
+use crate::wire::ip::{Body, IcmpError};
 use crate::wire::packet::Frame;
-use crate::wire::sip::Likeness;
 
 /// Bytes of payload with which a batch is full: large enough that waking a thread does not count, small enough that
 /// all threads soon have one.
@@ -41,10 +38,10 @@ enum Event {
     Frame { lane: u16, frame: Frame<'static>, payload: Range<usize>, now: Timestamp },
     /// Time passed.
     Sweep(Timestamp),
-    /// The next of [`Batch::logged`].
+    /// The next of what logs say, which goes to the story alone.
     Logged,
     /// Nothing follows; the packet seen last.
-    Finish(Option<At>),
+    Finish { last: Option<At>, now: Timestamp },
 }
 
 /// What a trace log says.
@@ -98,12 +95,15 @@ pub struct Lanes {
     halves: Arc<Halves>,
     ports: Ports,
     threads: Option<Threads>,
+    /// The system gives no threads.
+    refused: bool,
     hasher: foldhash::fast::FixedState,
     batch: Batch,
     logged: Vec<Logged>,
-    /// Whether the batch being filled may tell of a host, and those under way.
-    tells: bool,
-    under_way: VecDeque<bool>,
+    /// Bytes in the batch being filled, those of logs too.
+    weight: usize,
+    /// How many batches the threads have.
+    under_way: usize,
     /// Then reading waits.
     most_under_way: usize,
     told: VecDeque<Told>,
@@ -114,19 +114,20 @@ pub struct Lanes {
 }
 
 impl Lanes {
-    /// Lanes that have seen nothing; `most_under_way` batches at a time wait for them and the story.
-    pub fn new(lanes: Vec<Lane>, upper: Upper, ports: Ports, most_under_way: usize) -> Self {
+    /// Lanes that have seen nothing.
+    pub fn new(lanes: Vec<Lane>, upper: Upper, ports: Ports, limits: &Limits) -> Self {
         let halves = Halves { lanes: lanes.into_iter().map(Mutex::new).collect(), upper: Mutex::new(upper) };
         Self {
             halves: Arc::new(halves),
             ports,
             threads: None,
+            refused: false,
             hasher: foldhash::fast::FixedState::default(),
             batch: Batch::default(),
             logged: Vec::new(),
-            tells: false,
-            under_way: VecDeque::new(),
-            most_under_way,
+            weight: 0,
+            under_way: 0,
+            most_under_way: limits.batches,
             told: VecDeque::new(),
             hosts: Vec::new(),
             fresh: false,
@@ -139,33 +140,32 @@ impl Lanes {
         let payload = frame.payload();
         let start = self.batch.bytes.len();
         self.batch.bytes.extend_from_slice(payload);
-        self.tells |= self.may_tell(frame);
         let (lane, payload) = (self.lane(frame), start..self.batch.bytes.len());
-        self.event(Event::Frame { lane, frame: frame.with_payload(&[]), payload, now });
+        self.event(Event::Frame { lane, frame: frame.with_payload(&[]), payload, now }, frame.payload().len());
     }
 
     /// Looks for flows that stayed silent.
     pub fn sweep(&mut self, now: Timestamp) {
-        self.tells = true; // what waited for missing bytes may be told
-        self.event(Event::Sweep(now));
+        self.event(Event::Sweep(now), 0);
     }
 
     /// Takes what a trace log says.
     pub fn observe(&mut self, observation: Observation) {
-        self.tells = true;
+        let bytes = weight(&observation);
         self.logged.push(Logged::Unplaced(observation));
-        self.event(Event::Logged);
+        self.event(Event::Logged, bytes);
     }
 
     /// Takes a message of a trace log that has its place in packets that were pushed.
     pub fn observe_placed(&mut self, observation: Observation, in_log: InLog) {
+        let bytes = weight(&observation);
         self.logged.push(Logged::Placed(observation, in_log));
-        self.event(Event::Logged);
+        self.event(Event::Logged, bytes);
     }
 
     /// Ends all flows; `last` is the packet seen last.
-    pub fn finish(&mut self, last: Option<At>) {
-        self.event(Event::Finish(last));
+    pub fn finish(&mut self, last: Option<At>, now: Timestamp) {
+        self.event(Event::Finish { last, now }, 0);
         self.settle();
     }
 
@@ -175,7 +175,7 @@ impl Lanes {
             return Some(told);
         }
         // What the story let go on this thread is not moved before it is asked for: at the end that is much.
-        if self.fresh && self.under_way.is_empty() {
+        if self.fresh && self.under_way == 0 {
             let told = lock(&self.halves.upper).next_told();
             self.fresh = told.is_some();
             return told;
@@ -195,48 +195,44 @@ impl Lanes {
         lock(&self.halves.upper)
     }
 
-    /// All flows between two addresses have the same lane; phones ask in one flow and are answered in another.
+    /// All flows between two addresses have the same lane, and so have all of DHCP: phones ask in one flow and are
+    /// answered in another. An ICMP error goes where the packet went that it is about.
     fn lane(&self, frame: &Frame<'_>) -> u16 {
-        let one = |address: IpAddr| self.hasher.hash_one(address);
-        let hash = match frame.body {
-            Body::Icmp(error) => one(error.src.ip()).wrapping_add(one(error.dst.ip())),
-            Body::Udp(datagram) if self.is_kind(&datagram, DecodeAs::Dhcp) => return 0,
-            _ => one(frame.src).wrapping_add(one(frame.dst)),
+        let (ends, ports) = match frame.body {
+            Body::Icmp(IcmpError { src, dst, .. }) => ((src.ip(), dst.ip()), [src.port(), dst.port()]),
+            Body::Tcp(segment) => ((frame.src, frame.dst), [segment.src_port, segment.dst_port]),
+            Body::Udp(datagram) => ((frame.src, frame.dst), [datagram.src_port, datagram.dst_port]),
+            Body::Fragment(_) | Body::Other => ((frame.src, frame.dst), [0; 2]),
         };
+        if ports.iter().any(|&port| self.ports.kind(port) == Some(DecodeAs::Dhcp)) {
+            return 0;
+        }
+        let one = |address: IpAddr| self.hasher.hash_one(address);
+        let hash = one(ends.0).wrapping_add(one(ends.1));
         u16::try_from(hash % self.halves.lanes.len().max(1) as u64).unwrap_or_default()
     }
 
-    fn is_kind(&self, datagram: &Datagram<'_>, kind: DecodeAs) -> bool {
-        [datagram.src_port, datagram.dst_port].iter().any(|&port| self.ports.kind(port) == Some(kind))
-    }
-
-    /// Whether a frame may lead to a message that tells a sign-in where to go: anything but a look-up. A bare
-    /// acknowledgement gives up a hole, a SYN ends what had its ports before.
-    fn may_tell(&self, frame: &Frame<'_>) -> bool {
-        let Body::Udp(datagram) = frame.body else { return true };
-        let likeness = || [(session::sip::PROBE.begins)(datagram.payload), http::begins(datagram.payload)];
-        !self.is_kind(&datagram, DecodeAs::Dns) || likeness().iter().any(|likeness| *likeness != Likeness::No)
-    }
-
-    fn event(&mut self, event: Event) {
+    fn event(&mut self, event: Event, bytes: usize) {
         self.batch.events.push(event);
-        if self.batch.bytes.len() >= BATCH_BYTES || self.batch.events.len() >= BATCH_EVENTS {
+        self.weight += bytes;
+        if self.weight >= BATCH_BYTES || self.batch.events.len() >= BATCH_EVENTS {
             self.submit();
         }
     }
 
     /// Hands the batch to the threads.
     fn submit(&mut self) {
-        if self.threads.is_none() {
+        if self.threads.is_none() && !self.refused {
             self.threads = Threads::start(&self.halves);
+            self.refused = self.threads.is_none();
         }
-        if self.threads.is_none() {
-            return self.work(); // the system gives no threads
+        if self.refused {
+            return self.work();
         }
         while let Some(done) = self.threads.as_ref().and_then(|threads| threads.done.try_recv().ok()) {
             self.done(done);
         }
-        while self.under_way.len() >= self.most_under_way {
+        while self.under_way >= self.most_under_way {
             self.wait();
         }
         let Some(threads) = &self.threads else { return };
@@ -246,12 +242,12 @@ impl Lanes {
             let _ = lane.send(batch.clone());
         }
         let _ = threads.story.send((batch, std::mem::take(&mut self.logged)));
-        self.under_way.push_back(std::mem::take(&mut self.tells));
+        (self.under_way, self.weight) = (self.under_way + 1, 0);
     }
 
     /// Finishes everything that was pushed: batches under way where they are, the one being filled here.
     fn settle(&mut self) {
-        while !self.under_way.is_empty() {
+        while self.under_way > 0 {
             self.wait();
         }
         self.work();
@@ -271,13 +267,13 @@ impl Lanes {
         let hosts = upper.take_hosts();
         drop(upper);
         self.hear(hosts);
-        (self.tells, self.fresh) = (false, true);
+        (self.weight, self.fresh) = (0, true);
         self.reuse(batch);
     }
 
     /// Waits for a batch under way.
     fn wait(&mut self) {
-        let Some(threads) = &self.threads else { return self.under_way.clear() };
+        let Some(threads) = &self.threads else { return self.under_way = 0 };
         match threads.done.recv() {
             Ok(done) => self.done(done),
             Err(_) => self.end(),
@@ -285,7 +281,7 @@ impl Lanes {
     }
 
     fn done(&mut self, done: Done) {
-        self.under_way.pop_front();
+        self.under_way = self.under_way.saturating_sub(1);
         self.told.extend(done.told);
         self.hear(done.hosts);
         done.batch.into_iter().for_each(|batch| self.reuse(batch));
@@ -315,7 +311,7 @@ impl Lanes {
     fn end(&mut self) {
         let Some(Threads { lanes, story, done, handles }) = self.threads.take() else { return };
         drop((lanes, story, done));
-        self.under_way.clear();
+        self.under_way = 0;
         for handle in handles {
             if let Err(panic) = handle.join() {
                 panic::resume_unwind(panic);
@@ -326,9 +322,7 @@ impl Lanes {
 
 impl HostSource for Lanes {
     fn take_hosts(&mut self) -> Vec<Host> {
-        if self.tells || self.under_way.contains(&true) {
-            self.settle();
-        }
+        self.settle();
         std::mem::take(&mut self.hosts)
     }
 }
@@ -397,7 +391,7 @@ fn see(lane: &mut Lane, number: usize, batch: &Batch) -> Seen {
                 lane.push(&frame.with_payload(payload), *now, &mut seen.observations);
             }
             Event::Sweep(now) => lane.advance(*now, &mut seen.observations),
-            Event::Finish(_) => lane.finish(&mut seen.observations),
+            Event::Finish { now, .. } => lane.finish(*now, &mut seen.observations),
             Event::Frame { .. } | Event::Logged => {}
         }
         if seen.observations.len() > before {
@@ -424,19 +418,13 @@ fn tell(upper: &mut Upper, batch: &Batch, seen: Vec<Seen>, logged: Vec<Logged>) 
         }
         match event {
             Event::Frame { frame, .. } => upper.take(frame.at, &mut gathered),
-            Event::Sweep(now) => {
-                sort_by_flow(&mut gathered);
-                upper.sweep(*now, &mut gathered);
-            }
+            Event::Sweep(now) => upper.sweep(*now, &mut gathered),
             Event::Logged => match logged.next() {
                 Some(Logged::Unplaced(observation)) => upper.observe(observation),
                 Some(Logged::Placed(observation, in_log)) => upper.observe_placed(observation, in_log),
                 None => {}
             },
-            Event::Finish(last) => {
-                sort_by_flow(&mut gathered);
-                upper.finish(*last, &mut gathered);
-            }
+            Event::Finish { last, .. } => upper.finish(*last, &mut gathered),
         }
     }
 }
@@ -444,4 +432,13 @@ fn tell(upper: &mut Upper, batch: &Batch, seen: Vec<Seen>, logged: Vec<Logged>) 
 /// What another thread left half done when it panicked is not looked at: the panic is passed on ([`Lanes::end`]).
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// About how many bytes what a log says takes.
+fn weight(observation: &Observation) -> usize {
+    match &observation.message {
+        Message::Sip(message) => message.raw.len(),
+        Message::Log(event) => event.weight(),
+        _ => 0,
+    }
 }

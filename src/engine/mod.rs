@@ -24,7 +24,7 @@ use crate::story::{Damage, Report, Row, Story};
 use crate::wire::packet::Frame;
 use front::Front;
 use join::seam::InLog;
-use lane::{Lane, sort_by_flow};
+use lane::Lane;
 use lanes::Lanes;
 use sieve::{Host, HostSource};
 use upper::{Told, Upper};
@@ -45,7 +45,7 @@ pub struct Options {
     /// Lets every packet through to the decoders; for testing the sieve.
     pub without_sieve: bool,
     /// How many lanes decode. One works without threads, and tells all that a packet shows before the next; more
-    /// tell the same some packets later.
+    /// tell the same some packets later, unless a bound on all flows together is reached: each has its part of it.
     pub lanes: usize,
 }
 
@@ -103,14 +103,12 @@ impl One {
     fn sweep(&mut self, now: Timestamp) {
         self.fresh = true;
         self.lane.advance(now, &mut self.observations);
-        sort_by_flow(&mut self.observations);
         self.upper.sweep(now, &mut self.observations);
     }
 
-    fn finish(&mut self, last: Option<At>) {
+    fn finish(&mut self, last: Option<At>, now: Timestamp) {
         self.fresh = true;
-        self.lane.finish(&mut self.observations);
-        sort_by_flow(&mut self.observations);
+        self.lane.finish(now, &mut self.observations);
         self.upper.finish(last, &mut self.observations);
     }
 
@@ -167,7 +165,7 @@ impl Engine {
         let upper = Upper::new(Story::new(limits.clone(), ports.clone(), keys.clone()));
         let work = if lanes > 1 {
             let lanes = (0..lanes).map(|_| lane(limits.share(lanes))).collect();
-            Work::Many(Box::new(Lanes::new(lanes, upper, ports.clone(), limits.batches)))
+            Work::Many(Box::new(Lanes::new(lanes, upper, ports.clone(), &limits)))
         } else {
             Work::One(Box::new(One { lane: lane(limits), upper, observations: Vec::new(), fresh: false }))
         };
@@ -282,8 +280,8 @@ impl Engine {
     pub fn finish(&mut self) {
         self.front.finish();
         match &mut self.work {
-            Work::One(one) => one.finish(self.front.last),
-            Work::Many(lanes) => lanes.finish(self.front.last),
+            Work::One(one) => one.finish(self.front.last, self.front.now()),
+            Work::Many(lanes) => lanes.finish(self.front.last, self.front.now()),
         }
     }
 

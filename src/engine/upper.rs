@@ -9,7 +9,7 @@ use crate::engine::join::Seen;
 use crate::engine::join::seam::InLog;
 use crate::engine::sieve::Host;
 use crate::findings::{self, Cited, Finding};
-use crate::model::{At, Observation, Timestamp};
+use crate::model::{At, Observation, PacketNo, Timestamp};
 use crate::story::login::Login;
 use crate::story::row::LogCopy;
 use crate::story::{Row, Story};
@@ -55,21 +55,24 @@ impl Upper {
         for observation in observations.drain(..) {
             self.story.push(observation);
         }
-        let room = MOST_HOSTS.saturating_sub(self.hosts.len());
-        self.hosts.extend(self.story.take_hosts().into_iter().take(room));
+        for host in self.story.take_hosts() {
+            // A sign-in is told the same again and again.
+            if self.hosts.len() < MOST_HOSTS && !self.hosts.contains(&host) {
+                self.hosts.push(host);
+            }
+        }
     }
 
     /// Takes what flows show because time passed.
     pub fn sweep(&mut self, now: Timestamp, observations: &mut Vec<Observation>) {
         self.settle();
+        sort_by_flow(observations);
         self.push(observations);
         self.story.advance(now);
     }
 
     /// Takes what a trace log says.
     pub fn observe(&mut self, observation: Observation) {
-        self.settle();
-        self.story.saw(observation.at);
         self.take(observation.at, &mut vec![observation]);
     }
 
@@ -89,6 +92,7 @@ impl Upper {
         if let Some(last) = last {
             self.story.saw(last);
         }
+        sort_by_flow(observations);
         self.push(observations);
         self.story.finish();
     }
@@ -127,4 +131,10 @@ impl Upper {
         self.ready.extend(row.map(Told::Row));
         self.ready.len() > before
     }
+}
+
+/// What flows tell because time passed has no order among them: they come as they were opened, whichever lane
+/// each is in.
+fn sort_by_flow(observations: &mut [Observation]) {
+    observations.sort_by_key(|observation| observation.flow.map_or(PacketNo::FIRST, |flow| flow.opened));
 }

@@ -189,9 +189,10 @@ impl FlowTable {
         Some(out)
     }
 
-    /// Ends one flow; `None` where none is left.
-    pub fn finish<'a>(&mut self, stats: &mut Stats) -> Option<Events<'a>> {
+    /// Ends one flow; `None` where none is left. `now` is the newest time of all packets.
+    pub fn finish<'a>(&mut self, now: Timestamp, stats: &mut Stats) -> Option<Events<'a>> {
         self.ends = true;
+        self.now = self.now.max(now);
         let mut out = Events::new();
         let slot = self.flows.any()?;
         self.forget(slot, stats, &mut out);

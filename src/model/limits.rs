@@ -72,8 +72,8 @@ pub struct Limits {
     /// Flows, and what else is remembered by number: each table holds at most twice as many, those of large entries
     /// a part of it. Default 28,672, which fills tables to their room: 2 KB in all tables together for each.
     pub remembered: usize,
-    /// Batches of at most 1,024 packets that are under way between several lanes. Default 8: each takes about
-    /// 1 MB, and several where every packet ends a sign-in.
+    /// Batches of at most 1,024 packets or 128 KiB that are under way between several lanes. Default 8: with what it
+    /// leads to each takes about 1 MB, and several where every packet ends a sign-in.
     pub batches: usize,
 }
 
@@ -84,14 +84,16 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// What one of several lanes may hold of what is bounded in total.
+    /// What one of several lanes may hold of what is bounded in total: twice its part, since the flows between two
+    /// busy addresses are all in one lane, and at least what the largest messages need.
     #[must_use]
     pub fn share(&self, lanes: usize) -> Self {
-        let lanes = lanes.max(1);
+        let part = |total: usize, least: usize| (total / lanes.max(1) * 2).max(least).min(total);
         Self {
-            flows: (self.flows / lanes).max(1),
-            reorder_total: self.reorder_total / lanes,
-            pending_bytes: self.pending_bytes / lanes,
+            flows: part(self.flows, 4096),
+            reorder_total: part(self.reorder_total, 4 * self.reorder_bytes),
+            pending_bytes: part(self.pending_bytes, 2 * self.sip_body),
+            remembered: part(self.remembered, 1024),
             ..self.clone()
         }
     }

@@ -123,7 +123,7 @@ impl Survey {
 
     /// The captures are read.
     pub fn finish(&mut self) {
-        self.lane.finish(&mut self.observations);
+        self.lane.finish(self.front.now(), &mut self.observations);
         self.take();
     }
 

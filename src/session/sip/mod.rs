@@ -12,7 +12,7 @@ mod tests;
 
 use std::borrow::Cow;
 
-use crate::model::sip::Carrier;
+use crate::model::sip::{Carrier, HeaderField};
 use crate::model::{At, Both, Counter, DecodeAs, Defect, Direction, Loss};
 use crate::session::held::{self, Held};
 use crate::session::{Decoder, Output, Probe};
@@ -224,7 +224,7 @@ impl Decoder for Stream {
             Negotiation::Asked { held, .. } => held.cost(),
             Negotiation::Agreed(compression) => compression.held(),
         };
-        self.halves.out.held.cost() + self.halves.r#in.held.cost() + waiting
+        self.halves.out.cost() + self.halves.r#in.cost() + waiting
     }
 
     fn relieve(&mut self, _: At, out: &mut Output<'_>) {
@@ -315,6 +315,12 @@ impl Half {
             listens: Listens::All,
             signal: None,
         }
+    }
+
+    /// About how many bytes of memory it takes.
+    fn cost(&self) -> usize {
+        let fields = self.pending.head.as_ref().map_or(0, |head| head.headers.capacity());
+        self.held.cost() + fields * size_of::<HeaderField>()
     }
 
     fn data(&mut self, at: At, direction: Direction, bytes: &[u8], out: &mut Output<'_>) {
