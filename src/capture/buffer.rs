@@ -72,12 +72,12 @@ impl Buffer {
         if self.offset >= SMALL
             && let From::Reader(reader) = std::mem::replace(&mut self.from, From::Ended)
         {
-            self.from = match Ahead::start(reader) {
-                Ok(ahead) => From::Ahead(ahead),
-                Err(reader) => From::Reader(reader),
-            };
-            if matches!(self.from, From::Ahead(_)) {
-                return Ok(true);
+            match Ahead::start(reader) {
+                Ok(ahead) => {
+                    self.from = From::Ahead(ahead);
+                    return self.take();
+                }
+                Err(reader) => self.from = From::Reader(reader),
             }
         }
         if self.start + need > self.bytes.len() {

@@ -108,8 +108,6 @@ pub struct Lanes {
     most_under_way: usize,
     told: VecDeque<Told>,
     hosts: Vec<Host>,
-    /// Something happened since [`Lanes::next_told`] had nothing.
-    fresh: bool,
     spare: Vec<Batch>,
 }
 
@@ -130,7 +128,6 @@ impl Lanes {
             most_under_way: limits.batches,
             told: VecDeque::new(),
             hosts: Vec::new(),
-            fresh: false,
             spare: Vec::new(),
         }
     }
@@ -175,12 +172,7 @@ impl Lanes {
             return Some(told);
         }
         // What the story let go on this thread is not moved before it is asked for: at the end that is much.
-        if self.fresh && self.under_way == 0 {
-            let told = lock(&self.halves.upper).next_told();
-            self.fresh = told.is_some();
-            return told;
-        }
-        None
+        if self.under_way == 0 { lock(&self.halves.upper).next_told() } else { None }
     }
 
     /// The lanes, when all that was pushed is done.
@@ -220,14 +212,18 @@ impl Lanes {
         }
     }
 
+    /// Takes the batch that was filled; another one is begun.
+    fn take_batch(&mut self) -> ForStory {
+        self.weight = 0;
+        let next = self.spare.pop().unwrap_or_default();
+        (Arc::new(std::mem::replace(&mut self.batch, next)), std::mem::take(&mut self.logged))
+    }
+
     /// Hands the batch to the threads.
     fn submit(&mut self) {
         if self.threads.is_none() && !self.refused {
             self.threads = Threads::start(&self.halves);
             self.refused = self.threads.is_none();
-        }
-        if self.refused {
-            return self.work();
         }
         while let Some(done) = self.threads.as_ref().and_then(|threads| threads.done.try_recv().ok()) {
             self.done(done);
@@ -235,14 +231,16 @@ impl Lanes {
         while self.under_way >= self.most_under_way {
             self.wait();
         }
+        if self.threads.is_none() {
+            return self.work();
+        }
+        let (batch, logged) = self.take_batch();
         let Some(threads) = &self.threads else { return };
-        let next = self.spare.pop().unwrap_or_default();
-        let batch = Arc::new(std::mem::replace(&mut self.batch, next));
         for lane in &threads.lanes {
             let _ = lane.send(batch.clone());
         }
-        let _ = threads.story.send((batch, std::mem::take(&mut self.logged)));
-        (self.under_way, self.weight) = (self.under_way + 1, 0);
+        let _ = threads.story.send((batch, logged));
+        self.under_way += 1;
     }
 
     /// Finishes everything that was pushed: batches under way where they are, the one being filled here.
@@ -258,16 +256,14 @@ impl Lanes {
         if self.batch.events.is_empty() {
             return;
         }
-        let batch = Arc::new(std::mem::take(&mut self.batch));
+        let (batch, logged) = self.take_batch();
         let lanes = self.halves.lanes.iter().enumerate();
         let seen = lanes.map(|(number, lane)| see(&mut lock(lane), number, &batch)).collect();
-        let logged = std::mem::take(&mut self.logged);
         let mut upper = lock(&self.halves.upper);
         tell(&mut upper, &batch, seen, logged);
         let hosts = upper.take_hosts();
         drop(upper);
         self.hear(hosts);
-        (self.weight, self.fresh) = (0, true);
         self.reuse(batch);
     }
 
@@ -299,11 +295,7 @@ impl Lanes {
         {
             batch.events.clear();
             batch.bytes.clear();
-            if self.batch.events.is_empty() && self.batch.bytes.capacity() == 0 {
-                self.batch = batch;
-            } else {
-                self.spare.push(batch);
-            }
+            self.spare.push(batch);
         }
     }
 

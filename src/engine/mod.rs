@@ -71,6 +71,8 @@ pub struct Engine {
     followed: Option<FlowKey>,
     /// What the readers of inputs counted.
     counted: Stats,
+    /// Something happened since nothing was left to tell: most packets are dropped, and change nothing.
+    fresh: bool,
     /// What has left, where one kind was asked for and the other came.
     rows: VecDeque<Box<Row>>,
     logins: VecDeque<(Login, Vec<Finding>)>,
@@ -89,36 +91,22 @@ struct One {
     lane: Lane,
     upper: Upper,
     observations: Vec<Observation>,
-    /// Something happened since [`One::next_told`] had nothing.
-    fresh: bool,
 }
 
 impl One {
     fn push(&mut self, frame: &Frame<'_>, now: Timestamp) {
         self.lane.push(frame, now, &mut self.observations);
-        self.fresh |= !self.observations.is_empty();
         self.upper.take(frame.at, &mut self.observations);
     }
 
     fn sweep(&mut self, now: Timestamp) {
-        self.fresh = true;
         self.lane.advance(now, &mut self.observations);
         self.upper.sweep(now, &mut self.observations);
     }
 
     fn finish(&mut self, last: Option<At>, now: Timestamp) {
-        self.fresh = true;
         self.lane.finish(now, &mut self.observations);
         self.upper.finish(last, &mut self.observations);
-    }
-
-    fn next_told(&mut self) -> Option<Told> {
-        if !self.fresh {
-            return None;
-        }
-        let told = self.upper.next_told();
-        self.fresh = told.is_some();
-        told
     }
 }
 
@@ -139,10 +127,45 @@ impl Work {
         }
     }
 
+    fn push(&mut self, frame: &Frame<'_>, now: Timestamp) {
+        match self {
+            Self::One(one) => one.push(frame, now),
+            Self::Many(lanes) => lanes.push(frame, now),
+        }
+    }
+
     fn sweep(&mut self, now: Timestamp) {
         match self {
             Self::One(one) => one.sweep(now),
             Self::Many(lanes) => lanes.sweep(now),
+        }
+    }
+
+    fn observe(&mut self, observation: Observation) {
+        match self {
+            Self::One(one) => one.upper.observe(observation),
+            Self::Many(lanes) => lanes.observe(observation),
+        }
+    }
+
+    fn observe_placed(&mut self, observation: Observation, in_log: InLog) {
+        match self {
+            Self::One(one) => one.upper.observe_placed(observation, in_log),
+            Self::Many(lanes) => lanes.observe_placed(observation, in_log),
+        }
+    }
+
+    fn finish(&mut self, last: Option<At>, now: Timestamp) {
+        match self {
+            Self::One(one) => one.finish(last, now),
+            Self::Many(lanes) => lanes.finish(last, now),
+        }
+    }
+
+    fn next_told(&mut self) -> Option<Told> {
+        match self {
+            Self::One(one) => one.upper.next_told(),
+            Self::Many(lanes) => lanes.next_told(),
         }
     }
 }
@@ -167,10 +190,10 @@ impl Engine {
             let lanes = (0..lanes).map(|_| lane(limits.share(lanes))).collect();
             Work::Many(Box::new(Lanes::new(lanes, upper, ports.clone(), &limits)))
         } else {
-            Work::One(Box::new(One { lane: lane(limits), upper, observations: Vec::new(), fresh: false }))
+            Work::One(Box::new(One { lane: lane(limits), upper, observations: Vec::new() }))
         };
         let (rows, logins, counted) = (VecDeque::new(), VecDeque::new(), Stats::default());
-        Self { front, work, keys: keys.clone(), followed, counted, rows, logins }
+        Self { front, work, keys: keys.clone(), followed, counted, fresh: false, rows, logins }
     }
 
     /// Names the inputs.
@@ -193,43 +216,27 @@ impl Engine {
         self.saw(packet.at);
         let now = self.front.now();
         let Some(frame) = self.front.admit(packet, &self.keys, &mut self.work) else { return };
-        match &mut self.work {
-            Work::One(one) => one.push(&frame, now),
-            Work::Many(lanes) => lanes.push(&frame, now),
-        }
+        self.work.push(&frame, now);
+        self.fresh = true;
     }
 
     /// Takes what a trace log says, in the order of time among the packets.
     pub fn observe(&mut self, observation: Observation) {
         self.saw(observation.at);
+        self.fresh = true;
         if let (Message::Sip(message), Some(_)) = (&observation.message, self.followed)
             && observation.flow == self.followed
         {
             let payload = Payload { bytes: message.raw.to_vec(), decrypted: false };
-            self.tell(Observation { message: Message::Payload(payload), ..observation.clone() });
+            self.work.observe(Observation { message: Message::Payload(payload), ..observation.clone() });
         }
-        self.tell(observation);
-    }
-
-    fn tell(&mut self, observation: Observation) {
-        match &mut self.work {
-            Work::One(one) => {
-                one.fresh = true;
-                one.upper.observe(observation);
-            }
-            Work::Many(lanes) => lanes.observe(observation),
-        }
+        self.work.observe(observation);
     }
 
     /// Takes a message of a trace log that has its place in packets that were pushed.
     pub fn observe_placed(&mut self, observation: Observation, in_log: InLog) {
-        match &mut self.work {
-            Work::One(one) => {
-                one.fresh = true;
-                one.upper.observe_placed(observation, in_log);
-            }
-            Work::Many(lanes) => lanes.observe_placed(observation, in_log),
-        }
+        self.fresh = true;
+        self.work.observe_placed(observation, in_log);
     }
 
     /// Adds what the reader of an input counted.
@@ -239,6 +246,7 @@ impl Engine {
 
     /// Lets capture time pass where no packet comes.
     pub fn advance(&mut self, now: Timestamp) {
+        self.fresh = true;
         self.work.sweep(now);
     }
 
@@ -270,19 +278,16 @@ impl Engine {
     }
 
     fn next_told(&mut self) -> Option<Told> {
-        match &mut self.work {
-            Work::One(one) => one.next_told(),
-            Work::Many(lanes) => lanes.next_told(),
-        }
+        let told = if self.fresh { self.work.next_told() } else { None };
+        self.fresh = told.is_some();
+        told
     }
 
     /// Ends all flows. [`Engine::next_row`] then hands out the rest of the rows.
     pub fn finish(&mut self) {
         self.front.finish();
-        match &mut self.work {
-            Work::One(one) => one.finish(self.front.last, self.front.now()),
-            Work::Many(lanes) => lanes.finish(self.front.last, self.front.now()),
-        }
+        self.fresh = true;
+        self.work.finish(self.front.last, self.front.now());
     }
 
     /// What the capture as a whole says; after [`Engine::finish`] and the last sign-in.
@@ -292,9 +297,7 @@ impl Engine {
         self.work.each_lane(|lane| stats.merge(&lane.stats));
         let cut = std::mem::take(&mut self.front.cut);
         let mut report = self.work.upper(|upper| {
-            for at in cut {
-                upper.story.saw_cut(at);
-            }
+            upper.story.saw_cut(cut);
             upper.story.report(stats)
         });
         report.unused_keys = self.unused_keys(&report);
@@ -346,7 +349,7 @@ impl Engine {
             self.work.upper(|upper| upper.story.saw(at));
         }
         if self.front.saw(at) {
-            self.work.sweep(self.front.now());
+            self.advance(self.front.now());
         }
     }
 }

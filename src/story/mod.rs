@@ -133,11 +133,9 @@ impl Story {
         self.passed.or(self.last.map(|last| last.time))
     }
 
-    /// A packet of a wanted flow was cut by the snap length.
-    pub fn saw_cut(&mut self, at: At) {
-        if self.cut.len() < MOST_CITED {
-            self.cut.push(at);
-        }
+    /// Packets of wanted flows were cut by the snap length: the first ones.
+    pub fn saw_cut(&mut self, cut: Vec<At>) {
+        self.cut = cut;
     }
 
     /// An input cannot be read on.
