@@ -94,9 +94,12 @@ struct One {
 }
 
 impl One {
-    fn push(&mut self, frame: &Frame<'_>, now: Timestamp) {
+    /// Whether the frame shows something.
+    fn push(&mut self, frame: &Frame<'_>, now: Timestamp) -> bool {
         self.lane.push(frame, now, &mut self.observations);
+        let shows = !self.observations.is_empty();
         self.upper.take(frame.at, &mut self.observations);
+        shows
     }
 
     fn sweep(&mut self, now: Timestamp) {
@@ -127,10 +130,14 @@ impl Work {
         }
     }
 
-    fn push(&mut self, frame: &Frame<'_>, now: Timestamp) {
+    /// Whether the frame may show something.
+    fn push(&mut self, frame: &Frame<'_>, now: Timestamp) -> bool {
         match self {
             Self::One(one) => one.push(frame, now),
-            Self::Many(lanes) => lanes.push(frame, now),
+            Self::Many(lanes) => {
+                lanes.push(frame, now);
+                true
+            }
         }
     }
 
@@ -216,8 +223,7 @@ impl Engine {
         self.saw(packet.at);
         let now = self.front.now();
         let Some(frame) = self.front.admit(packet, &self.keys, &mut self.work) else { return };
-        self.work.push(&frame, now);
-        self.fresh = true;
+        self.fresh |= self.work.push(&frame, now);
     }
 
     /// Takes what a trace log says, in the order of time among the packets.
