@@ -39,14 +39,13 @@ pub fn lines(said: &Authentication) -> Vec<Line> {
 }
 
 fn terms(terms: &Terms, lines: &mut Vec<Line>) {
-    let Terms { realm, target, version, opaque, sts_uri } = terms;
-    let version = version.map(|version| version.to_string());
+    let version = terms.version.map(|version| version.to_string());
     let texts = [
-        ("  realm", realm.as_deref()),
-        ("  target", target.as_deref()),
+        ("  realm", terms.realm.as_deref()),
+        ("  target", terms.target()),
         ("  version", version.as_deref()),
-        ("  opaque", opaque.as_deref()),
-        ("  sts-uri", sts_uri.as_deref()),
+        ("  opaque", terms.opaque()),
+        ("  sts-uri", terms.sts_uri()),
     ];
     lines.extend(texts.into_iter().filter_map(|(label, text)| Some((label, text?.to_owned()))));
 }

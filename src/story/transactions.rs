@@ -32,7 +32,7 @@ struct Key {
     direction: Direction,
     number: u32,
     /// Method and Call-ID in one allocation.
-    name: Box<str>,
+    name: String,
 }
 
 #[derive(Debug)]
@@ -62,6 +62,8 @@ pub struct Transactions {
     http: Recent<FlowKey, VecDeque<Timestamp>>,
     /// Kerberos requests of a flow without an answer so far.
     kerberos: Recent<FlowKey, VecDeque<Timestamp>>,
+    /// Room for the name of the next message.
+    room: String,
 }
 
 /// Requests are remembered in this part of what is, of each protocol: a name is several hundred bytes at most.
@@ -86,7 +88,7 @@ impl Transactions {
     /// No requests; remembers `limit`.
     pub fn new(limit: usize) -> Self {
         let some = limit / PART;
-        Self { requests: Recent::new(some), http: Recent::new(some), kerberos: Recent::new(some) }
+        Self { requests: Recent::new(some), http: Recent::new(some), kerberos: Recent::new(some), room: String::new() }
     }
 
     /// How much was forgotten.
@@ -109,22 +111,26 @@ impl Transactions {
         }
         let Some(call_id) = message.header(HeaderName::CallId) else { return (None, None) };
         let method = bounded(&method);
-        let is_request = message.is_request();
-        let direction = if is_request { direction } else { direction.reverse() };
-        let name = [&*method, " ", &*bounded(&call_id)].concat().into_boxed_str();
-        let key = Key { flow: *flow, direction, number: cseq.number, name };
-        if is_request {
-            let method_len = method.len();
+        let asker = if message.is_request() { direction } else { direction.reverse() };
+        let mut name = std::mem::take(&mut self.room);
+        name.clear();
+        name.extend([&*method, " ", &*bounded(&call_id)]);
+        let key = Key { flow: *flow, direction: asker, number: cseq.number, name };
+        let found = if message.is_request() {
             let again = self.requests.peek(&key).is_some();
             if !again {
-                self.requests.insert(key, Request { at, final_seen: false, method_len });
+                self.requests.insert(key.clone(), Request { at, final_seen: false, method_len: method.len() });
             }
-            return (None, again.then_some(AGAIN));
-        }
-        let Some(request) = self.requests.get_mut(&key) else { return (None, Some(UNASKED)) };
-        let late = request.final_seen;
-        request.final_seen |= message.status().is_none_or(|status| status >= 200);
-        (Some(at.time.since(request.at.time)), late.then_some(LATE))
+            (None, again.then_some(AGAIN))
+        } else if let Some(request) = self.requests.get_mut(&key) {
+            let late = request.final_seen;
+            request.final_seen |= message.status().is_none_or(|status| status >= 200);
+            (Some(at.time.since(request.at.time)), late.then_some(LATE))
+        } else {
+            (None, Some(UNASKED))
+        };
+        self.room = key.name;
+        found
     }
 
     /// Takes an HTTP message; returns the response time of a final response.

@@ -20,21 +20,31 @@ pub enum Parameter {
     Snum,
 }
 
-/// Their names.
-const PARAMETERS: [(&str, Parameter); 12] = [
-    ("realm", Parameter::Realm),
-    ("targetname", Parameter::TargetName),
-    ("version", Parameter::Version),
-    ("opaque", Parameter::Opaque),
-    ("sts-uri", Parameter::StsUri),
-    ("gssapi-data", Parameter::GssapiData),
-    ("response", Parameter::Response),
-    ("rspauth", Parameter::Rspauth),
-    ("crand", Parameter::Crand),
-    ("srand", Parameter::Srand),
-    ("cnum", Parameter::Cnum),
-    ("snum", Parameter::Snum),
-];
+/// How many there are.
+const PARAMETERS: usize = Parameter::Snum as usize + 1;
+
+impl Parameter {
+    /// The parameter of that name, in any case.
+    fn named(name: &str) -> Option<Self> {
+        // By length first, and most are written like this: few comparisons decide.
+        let is = |known: &str| name == known || name.eq_ignore_ascii_case(known);
+        Some(match name.len() {
+            4 if is("cnum") => Self::Cnum,
+            4 if is("snum") => Self::Snum,
+            5 if is("realm") => Self::Realm,
+            5 if is("crand") => Self::Crand,
+            5 if is("srand") => Self::Srand,
+            6 if is("opaque") => Self::Opaque,
+            7 if is("version") => Self::Version,
+            7 if is("sts-uri") => Self::StsUri,
+            7 if is("rspauth") => Self::Rspauth,
+            8 if is("response") => Self::Response,
+            10 if is("targetname") => Self::TargetName,
+            11 if is("gssapi-data") => Self::GssapiData,
+            _ => return None,
+        })
+    }
+}
 
 /// A challenge or credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,18 +52,18 @@ pub struct Auth<'a> {
     /// `NTLM`, `Kerberos`, `TLS-DSK` …
     pub scheme: &'a str,
     /// Their values, quotes taken off; of several of one name the first.
-    values: [Option<&'a str>; PARAMETERS.len()],
+    values: [Option<&'a str>; PARAMETERS],
 }
 
 impl<'a> Auth<'a> {
     /// Reads a header value; `None` where it has no scheme. Parameters up to the first damage, their names in any case.
     pub fn parse(value: &'a str) -> Option<Self> {
-        let (scheme, rest) = word(value.trim_ascii_start())?;
-        let mut auth = Self { scheme, values: [None; PARAMETERS.len()] };
-        let mut rest = rest.trim_ascii_start();
+        let (scheme, rest) = word(skip(value, BLANK))?;
+        let mut auth = Self { scheme, values: [None; PARAMETERS] };
+        let mut rest = skip(rest, BLANK);
         while let Some((name, value, after)) = parameter(rest) {
-            if let Some((_, known)) = PARAMETERS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name))
-                && let Some(place) = auth.values.get_mut(*known as usize)
+            if let Some(known) = Parameter::named(name)
+                && let Some(place) = auth.values.get_mut(known as usize)
             {
                 place.get_or_insert(value);
             }
@@ -68,29 +78,60 @@ impl<'a> Auth<'a> {
     }
 }
 
-/// Splits before the first byte that ends a part.
-fn split(input: &str, ends: impl Fn(&u8) -> bool) -> Option<(&str, &str)> {
-    input.split_at_checked(input.as_bytes().iter().position(ends).unwrap_or(input.len()))
+/// A class of bytes: blanks.
+const BLANK: u8 = 1;
+/// What stands between parameters: blanks and commas.
+const SEPARATOR: u8 = 2;
+/// What ends a word: those, `=` and `"`.
+const WORD_END: u8 = 4;
+
+/// The classes of each byte.
+const CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut byte = 0;
+    while byte < classes.len() {
+        classes[byte] = match byte as u8 {
+            b' ' | b'\t' | b'\n' | b'\x0c' | b'\r' => BLANK | SEPARATOR | WORD_END,
+            b',' => SEPARATOR | WORD_END,
+            b'=' | b'"' => WORD_END,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    classes
+};
+
+/// Whether a byte is of a class.
+fn is_of(byte: u8, class: u8) -> bool {
+    CLASSES.get(usize::from(byte)).is_some_and(|classes| classes & class > 0)
 }
 
-/// Takes what comes before any blank, `=`, `,` or `"`; `None` where nothing does.
+/// Splits before the first byte of a class.
+fn split(input: &str, class: u8) -> Option<(&str, &str)> {
+    input.split_at_checked(input.bytes().position(|byte| is_of(byte, class)).unwrap_or(input.len()))
+}
+
+/// What begins with the first byte that is of another class.
+fn skip(input: &str, class: u8) -> &str {
+    let begins = input.bytes().position(|byte| !is_of(byte, class)).unwrap_or(input.len());
+    input.get(begins..).unwrap_or_default()
+}
+
+/// Takes what comes before what ends a word; `None` where nothing does.
 fn word(input: &str) -> Option<(&str, &str)> {
-    split(input, |byte| byte.is_ascii_whitespace() || matches!(byte, b'=' | b',' | b'"'))
-        .filter(|(word, _)| !word.is_empty())
+    split(input, WORD_END).filter(|(word, _)| !word.is_empty())
 }
 
 /// Takes `name="value"` or `name=value` and the commas behind it; base64 inside the quotes has `=` of its own.
 fn parameter(input: &str) -> Option<(&str, &str, &str)> {
     let (name, rest) = word(input)?;
-    let rest = rest.trim_ascii_start().strip_prefix('=')?.trim_ascii_start();
+    let rest = skip(skip(rest, BLANK).strip_prefix('=')?, BLANK);
     let quoted = rest.strip_prefix('"').and_then(|inside| {
         let (value, rest) = inside.split_at_checked(memchr(b'"', inside.as_bytes())?)?;
         Some((value, rest.get(1..)?))
     });
-    let separates = |byte: &u8| *byte == b',' || byte.is_ascii_whitespace();
-    let (value, rest) = quoted.or_else(|| split(rest, separates))?;
-    let (_, rest) = split(rest, |byte| !separates(byte))?;
-    Some((name, value, rest))
+    let (value, rest) = quoted.or_else(|| split(rest, SEPARATOR))?;
+    Some((name, value, skip(rest, SEPARATOR)))
 }
 
 /// For the fuzzer: any text.
@@ -114,7 +155,7 @@ mod tests {
         assert_eq!(auth.parameter(Parameter::GssapiData), Some("FgMBAA=="));
         assert_eq!((auth.parameter(Parameter::Version), auth.parameter(Parameter::Opaque)), (Some("4"), Some("")));
         assert_eq!(auth.parameter(Parameter::Crand), None);
-        assert_eq!(Auth::parse("NTLM").unwrap().values, [None; PARAMETERS.len()]);
+        assert_eq!(Auth::parse("NTLM").unwrap().values, [None; PARAMETERS]);
         assert_eq!(Auth::parse(""), None);
         fuzz(value.as_bytes());
     }
@@ -139,10 +180,20 @@ mod tests {
         check("X =a, version=4", None, None);
         check("X=realm=a", None, None);
         check("Xé realm=é\u{a0}ß,version=ß", Some("é\u{a0}ß"), Some("ß"));
-        for name in PARAMETERS.map(|(name, _)| name) {
-            let value = format!("X {}=1", name.to_uppercase());
-            let known = PARAMETERS.iter().find(|(known, _)| *known == name).unwrap().1;
-            assert_eq!(Auth::parse(&value).unwrap().parameter(known), Some("1"));
+    }
+
+    #[test]
+    fn each_name_has_its_place() {
+        use Parameter as P;
+        let all = [P::Realm, P::TargetName, P::Version, P::Opaque, P::StsUri, P::GssapiData];
+        let all = all.iter().chain(&[P::Response, P::Rspauth, P::Crand, P::Srand, P::Cnum, P::Snum]);
+        let names = "realm targetname version opaque sts-uri gssapi-data response rspauth crand srand cnum snum";
+        assert_eq!(names.split(' ').count(), PARAMETERS);
+        for (&known, name) in all.zip(names.split(' ')) {
+            let value = format!("X a=0, {}=1, {name}=2, {name}x=3", name.to_uppercase());
+            let auth = Auth::parse(&value).unwrap();
+            assert_eq!(auth.parameter(known), Some("1"), "{name}");
+            assert_eq!(auth.values.iter().flatten().count(), 1, "{name}");
         }
     }
 }

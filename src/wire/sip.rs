@@ -4,7 +4,7 @@
 //! header field, names in any case or compact, folded values, LF for CRLF. Framing on a stream is
 //! not done here (`session::sip`).
 
-use memchr::{memchr, memchr_iter, memmem, memrchr};
+use memchr::{memchr, memchr_iter, memchr2, memmem, memrchr};
 use nom::IResult;
 use nom::Parser;
 use nom::bytes::complete::{tag_no_case, take_while, take_while1};
@@ -374,16 +374,23 @@ pub fn split_outside(value: &str, at: char) -> impl Iterator<Item = &str> {
     })
 }
 
+/// What stands before the first such byte, which is ASCII, and behind it.
+fn split_at_byte(text: &str, byte: u8) -> Option<(&str, &str)> {
+    let (before, rest) = text.split_at_checked(memchr(byte, text.as_bytes())?)?;
+    Some((before, rest.get(1..)?))
+}
+
 /// A parameter of a header value behind the address: `tag`, `epid`. `None` where it is not there.
 pub fn parameter<'a>(value: &'a str, name: &str) -> Option<&'a str> {
     let after_name = skip_display_name(value);
-    let is_bracketed = after_name.find('<').is_some_and(|open| after_name.find(';').is_none_or(|first| open < first));
-    let after_bracket = after_name.split_once('>').filter(|_| is_bracketed);
+    let first = memchr2(b'<', b';', after_name.as_bytes())?;
+    let is_bracketed = after_name.as_bytes().get(first) == Some(&b'<');
+    let after_bracket = split_at_byte(after_name, b'>').filter(|_| is_bracketed);
     let after_address = after_bracket.map_or(after_name, |(_, after)| after);
-    let mut rest = after_address.split_once(';')?.1;
+    let (_, mut rest) = split_at_byte(after_address, b';')?;
     while !rest.is_empty() {
         let (parameter, after) = split_parameter(rest);
-        let (key, text) = parameter.split_once('=').unwrap_or((parameter, ""));
+        let (key, text) = split_at_byte(parameter, b'=').unwrap_or((parameter, ""));
         if key.trim().eq_ignore_ascii_case(name) {
             return Some(text.trim().trim_matches('"'));
         }

@@ -10,6 +10,7 @@ pub mod signature;
 pub mod tls_dsk;
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
@@ -21,6 +22,7 @@ use crate::model::kerberos::KerberosMessage;
 use crate::model::sip::{HeaderName, SipMessage};
 use crate::model::tls::KeySource;
 use crate::model::{Direction, FlowKey, Limits, Recent};
+use crate::story::steps::{call_id, clip};
 use crate::wire::auth::{Auth, Parameter};
 use crate::wire::kerberos;
 use crate::wire::ntlm as wire;
@@ -49,33 +51,48 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 pub struct Terms {
     /// `realm`.
     pub realm: Option<Cow<'static, str>>,
-    /// `targetname`: the server, or its service principal name.
-    pub target: Option<Box<str>>,
     /// `version` of the protocol.
     pub version: Option<u32>,
-    /// `opaque`: the server's name of the security association.
-    pub opaque: Option<Box<str>>,
-    /// `sts-uri`: where a certificate is to be had.
-    pub sts_uri: Option<Box<str>>,
+    /// `targetname`, `opaque` and `sts-uri`: nearly every message has some, and one allocation is enough for them.
+    texts: Box<str>,
+    /// Where the second and the third begin.
+    begins: [usize; 2],
 }
 
 impl Terms {
     fn of(auth: &Auth<'_>) -> Self {
         let value = |name| auth.parameter(name).filter(|value| !value.is_empty());
-        let text = |name| value(name).map(Box::from);
+        let texts = [Parameter::TargetName, Parameter::Opaque, Parameter::StsUri].map(|name| value(name).unwrap_or(""));
+        let [target, opaque, _] = texts.map(str::len);
         Self {
             realm: value(Parameter::Realm).map(named),
-            target: text(Parameter::TargetName),
             version: auth.parameter(Parameter::Version).and_then(|version| version.trim().parse().ok()),
-            opaque: text(Parameter::Opaque),
-            sts_uri: text(Parameter::StsUri),
+            texts: texts.concat().into(),
+            begins: [target, target + opaque],
         }
     }
 
+    fn text(&self, range: Range<usize>) -> Option<&str> {
+        self.texts.get(range).filter(|text| !text.is_empty())
+    }
+
+    /// `targetname`: the server, or its service principal name.
+    pub fn target(&self) -> Option<&str> {
+        self.text(0..self.begins[0])
+    }
+
+    /// `opaque`: the server's name of the security association.
+    pub fn opaque(&self) -> Option<&str> {
+        self.text(self.begins[0]..self.begins[1])
+    }
+
+    /// `sts-uri`: where a certificate is to be had.
+    pub fn sts_uri(&self) -> Option<&str> {
+        self.text(self.begins[1]..self.texts.len())
+    }
+
     fn weight(&self) -> usize {
-        let texts = [&self.target, &self.opaque, &self.sts_uri];
-        let lengths = texts.into_iter().flatten().map(|text| text.len());
-        lengths.sum::<usize>() + self.realm.as_ref().map_or(0, |realm| realm.len())
+        self.texts.len() + self.realm.as_ref().map_or(0, |realm| realm.len())
     }
 }
 
@@ -205,20 +222,23 @@ impl Authentication {
 
 /// What a security association is found by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Id {
-    /// Its name.
-    Opaque(Box<str>),
-    /// The Call-ID of its handshake, before the server names it.
-    Call(Box<str>),
+struct Key {
+    flow: FlowKey,
+    scheme: Scheme,
+    /// Its name; else the Call-ID of its handshake, before the server names it.
+    is_named: bool,
+    id: String,
 }
 
-impl Id {
-    fn of_call(message: &SipMessage) -> Self {
-        Self::Call(clip(&message.header(HeaderName::CallId).unwrap_or_default()))
+impl Key {
+    /// By `opaque`, where it has a name, or by the Call-ID; `room` is where the id is written.
+    fn new(room: String, flow: FlowKey, scheme: Scheme, opaque: Option<&str>, call_id: &str) -> Self {
+        let mut id = room;
+        id.clear();
+        id.push_str(clip(opaque.unwrap_or(call_id), LONGEST_ID));
+        Self { flow, scheme, is_named: opaque.is_some(), id }
     }
 }
-
-type Key = (FlowKey, Scheme, Id);
 
 /// The schemes whose tokens are opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -264,6 +284,8 @@ pub struct Tracker {
     /// All others.
     associations: Recent<Key, Association>,
     proven: Vec<KeySource>,
+    /// Room for the id of the next message.
+    id: String,
 }
 
 /// A header with a challenge, credentials or a signature.
@@ -299,6 +321,7 @@ impl Tracker {
             handshakes: Recent::new(limits.pending_bytes / (2 * tls_dsk::LARGEST)),
             associations: Recent::new(limits.remembered),
             proven: Vec::new(),
+            id: String::new(),
         }
     }
 
@@ -314,7 +337,7 @@ impl Tracker {
 
     /// The TLS session inside TLS-DSK of that name.
     pub fn inner(&self, flow: &FlowKey, opaque: &str) -> Option<&Inner> {
-        let key = (*flow, Scheme::TlsDsk, Id::Opaque(opaque.into()));
+        let key = Key::new(String::new(), *flow, Scheme::TlsDsk, Some(opaque), "");
         match &self.handshakes.peek(&key).or_else(|| self.associations.peek(&key))?.kind {
             Kind::TlsDsk(inner) => Some(inner),
             Kind::Ntlm(_) => None,
@@ -331,16 +354,13 @@ impl Tracker {
             |carried: &Carried<'_>| Offer { scheme: named(carried.auth.scheme), terms: Terms::of(&carried.auth) };
         let offers = carried.iter().filter(|carried| carried.is_challenge).map(offer).collect();
         let Offer { scheme, terms } = offer(main);
-        let place = Self::place(flow, Scheme::of(&scheme), &terms, message);
+        let room = std::mem::take(&mut self.id);
+        let named = Key::new(room, *flow, Scheme::of(&scheme), terms.opaque(), &call_id(message));
+        let place = Place { named, message, version: terms.version };
         let token = main.data().map(|data| self.token(&place, main.writer, data, keys));
-        let signature = Claim::of(&main.auth, main.writer).map(|claim| self.verify(&place, message, &claim, &terms));
+        let signature = Claim::of(&main.auth, main.writer).map(|claim| self.verify(&place, &claim));
+        self.id = place.named.id;
         Some(Authentication { scheme, terms, token, offers, signature })
-    }
-
-    /// Where the association of a message stands or would stand.
-    fn place<'a>(flow: &FlowKey, scheme: Scheme, terms: &Terms, message: &'a SipMessage) -> Place<'a> {
-        let id = terms.opaque.as_ref().map_or_else(|| Id::of_call(message), |opaque| Id::Opaque(clip(opaque)));
-        Place { named: (*flow, scheme, id), message, version: terms.version }
     }
 
     fn token(&mut self, place: &Place<'_>, writer: Direction, data: &str, keys: &KeyStore) -> Token {
@@ -355,7 +375,7 @@ impl Tracker {
         let Ok(bytes) = BASE64.decode(text.as_bytes()) else {
             return Token::Unreadable("gssapi-data that is no base64".into());
         };
-        match place.named.1 {
+        match place.named.scheme {
             Scheme::Ntlm => {
                 let inner = match spnego::open(&bytes).inner {
                     spnego::Inner::Ntlm(inner) => inner,
@@ -421,8 +441,8 @@ impl Tracker {
         }
     }
 
-    fn verify(&mut self, place: &Place<'_>, message: &SipMessage, claim: &Claim<'_>, terms: &Terms) -> Signature {
-        let scheme = place.named.1;
+    fn verify(&mut self, place: &Place<'_>, claim: &Claim<'_>) -> Signature {
+        let scheme = place.named.scheme;
         let algorithm = match scheme {
             Scheme::Ntlm => signature::NTLM,
             Scheme::TlsDsk => claim.tls_dsk_algorithm(),
@@ -438,10 +458,10 @@ impl Tracker {
         let Some(association) = self.find(place) else {
             return not_checkable("the handshake of its security association is not in the capture".into());
         };
-        association.version = terms.version.or(association.version);
+        association.version = place.version.or(association.version);
         // TLS-DSK came with version 4; where NTLM names no version, it is that of LCS 2005.
         let version = association.version.unwrap_or(if scheme == Scheme::TlsDsk { 4 } else { 2 });
-        let buffer = || signature::buffer(message, claim, version);
+        let buffer = || signature::buffer(place.message, claim, version);
         match &association.kind {
             Kind::TlsDsk(inner) => match &inner.keys {
                 Some(keys) => claim.check_tls_dsk(&buffer(), keys),
@@ -458,12 +478,6 @@ impl Tracker {
     }
 }
 
-/// The beginning of an id, so that ids that are kept are small.
-fn clip(id: &str) -> Box<str> {
-    // No more bytes, no more characters.
-    if id.len() <= LONGEST_ID { id.into() } else { id.chars().take(LONGEST_ID).collect() }
-}
-
 /// Where an association stands.
 struct Place<'a> {
     /// By its name, where it has one; else by its Call-ID.
@@ -475,7 +489,7 @@ struct Place<'a> {
 impl Place<'_> {
     /// By its Call-ID.
     fn call(&self) -> Key {
-        (self.named.0, self.named.1, Id::of_call(self.message))
+        Key::new(String::new(), self.named.flow, self.named.scheme, None, &call_id(self.message))
     }
 }
 
@@ -555,7 +569,7 @@ mod tests {
         let offers =
             "WWW-Authenticate: NTLM realm=\"r\"\r\nWWW-Authenticate: TLS-DSK sts-uri=\"https://s/\", version=4";
         check(&format!("{answer}{offers}"), "NTLM, TLS-DSK", None, None);
-        assert_eq!(told(&format!("{answer}{offers}")).unwrap().offers[1].terms.sts_uri.as_deref(), Some("https://s/"));
+        assert_eq!(told(&format!("{answer}{offers}")).unwrap().offers[1].terms.sts_uri(), Some("https://s/"));
         check(
             &format!("{answer}{}", "WWW-Authenticate: X\r\n".repeat(40).trim_end()),
             &["X"; 16].join(", "),
@@ -592,7 +606,7 @@ mod tests {
         assert!(tracker.handshakes.len() * tls_dsk::LARGEST <= limits.pending_bytes.max(2 * tls_dsk::LARGEST));
         assert!(tracker.associations.len() <= 2 * limits.remembered);
         assert!(tracker.forgotten() > 0);
-        let mut ids = tracker.associations.drain().map(|((.., id), _)| id);
-        assert!(ids.all(|id| matches!(id, Id::Opaque(opaque) if opaque.chars().count() == LONGEST_ID)));
+        let mut keys = tracker.associations.drain().map(|(key, _)| key);
+        assert!(keys.all(|key| key.is_named && key.id.chars().count() == LONGEST_ID));
     }
 }

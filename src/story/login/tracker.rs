@@ -389,18 +389,9 @@ impl Logins {
 
     /// Gives a row to the connection that it is of.
     fn note(&mut self, attempt: AttemptNo, flow: &FlowKey, row: &Row) {
-        let Some(login) = self.open.get_mut(&attempt) else { return };
-        if let Some(connection) = login.connection_mut(flow) {
-            connection.note(row);
-        } else if let Some(web) = login.web_mut(flow) {
-            web.connection.note(row);
-            if let Message::Http(message) = &row.message {
-                web.http(row, message);
-                let redirect = web.calls.last().and_then(|call| call.redirect.as_deref()).and_then(host_of);
-                if let Some(host) = redirect.filter(|_| self.hosts.len() < MOST_HOSTS) {
-                    self.hosts.push(host.into());
-                }
-            }
+        let redirect = self.open.get_mut(&attempt).and_then(|login| login.note(flow, row));
+        if let Some(host) = redirect.filter(|_| self.hosts.len() < MOST_HOSTS) {
+            self.hosts.push(host.into());
         }
     }
 
@@ -556,8 +547,8 @@ impl Logins {
         if registers && message.is_request() {
             attempt = self.owner(attempt, flow, row, message);
         }
-        self.note(attempt, flow, row);
         let login = self.open.get_mut(&attempt)?;
+        login.note(flow, row);
         login.authentication(row, message);
         let place = match (registers, message.is_request()) {
             (true, true) => Some(login.register(flow, row, message)),
@@ -565,7 +556,9 @@ impl Logins {
             (false, true) => login.request(flow, row, message),
             (false, false) => login.response(flow, row, message),
         };
-        self.watch_offered(attempt);
+        if registers && !message.is_request() {
+            self.watch_offered(attempt);
+        }
         Some((attempt, place?))
     }
 
@@ -681,7 +674,6 @@ fn user_of(from: &str) -> String {
     steps::clip(bare, 256).to_owned()
 }
 
-/// Whether a REGISTER ends a registration.
 /// Whether a request is one that only a registered endpoint sends, straight from it: where the capture began after
 /// the REGISTER, it is all that shows the sign-in.
 fn is_of_endpoint(row: &Row, message: &SipMessage) -> bool {
@@ -695,11 +687,25 @@ fn is_of_endpoint(row: &Row, message: &SipMessage) -> bool {
         && steps::asked(message, &steps::read(message)).is_some_and(of_endpoint)
 }
 
+/// Whether a REGISTER ends a registration.
 fn signs_out(message: &SipMessage) -> bool {
     message.header_named("Expires").is_some_and(|expires| expires.trim() == "0")
 }
 
 impl Login {
+    /// Gives a row to the connection that it is of; returns the host that a web service sends the client to.
+    fn note(&mut self, flow: &FlowKey, row: &Row) -> Option<&str> {
+        if let Some(connection) = self.connection_mut(flow) {
+            connection.note(row);
+            return None;
+        }
+        let web = self.web_mut(flow)?;
+        web.connection.note(row);
+        let Message::Http(message) = &row.message else { return None };
+        web.http(row, message);
+        host_of(web.calls.last()?.redirect.as_deref()?)
+    }
+
     /// Takes a connection out for another attempt; leaves a copy where this attempt used it.
     fn split_off(&mut self, flow: &FlowKey, used: bool) -> Option<Connection> {
         let place = self.connections.iter().position(|connection| connection.flow == *flow)?;
