@@ -35,6 +35,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
     ("csv", &["export"]),
+    ("csv_core", &["export"]),
     ("flate2", &["capture"]),
     ("zstd", &["capture"]),
     ("lz4_flex", &["capture"]),

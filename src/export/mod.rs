@@ -60,7 +60,7 @@ pub struct Choices {
     pub dialect: csv::Dialect,
 }
 
-/// Begins a file in a format.
+/// Begins a file in a format. It is written in small pieces, which the `Write` gathers.
 pub type Begin = fn(Box<dyn Write>, Choices) -> io::Result<Box<dyn Export>>;
 
 /// A format.

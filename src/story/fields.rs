@@ -9,7 +9,7 @@ use crate::model::http::{HttpMessage, HttpStart};
 use crate::model::kerberos::KerberosMessage;
 use crate::model::sip::{Carrier, HeaderName, SipMessage, StartLine};
 use crate::model::tls::{CipherSuite, TlsEvent, TlsVersion};
-use crate::model::{LogEvent, Message, Span, Timestamp};
+use crate::model::{Direction, LogEvent, Message, Span, Timestamp};
 use crate::story::names::Origin;
 use crate::story::narrate;
 use crate::story::row::AlsoSeen;
@@ -92,12 +92,20 @@ fn int(number: impl Into<u64>) -> Option<Value<'static>> {
     Some(Value::Int(number.into()))
 }
 
-fn ends(row: &Row) -> Option<(SocketAddr, SocketAddr)> {
-    row.flow.map(|flow| flow.key.ends(row.direction))
+/// Who sent it.
+fn sender(row: &Row) -> Option<&SocketAddr> {
+    end(row, row.direction)
 }
 
-/// An end of a conversation, where it is known: a trace log may not say it.
-fn address(row: &Row, end: SocketAddr) -> Option<SocketAddr> {
+/// Whom it was sent to.
+fn receiver(row: &Row) -> Option<&SocketAddr> {
+    end(row, row.direction.reverse())
+}
+
+/// The end of a conversation that sends in that direction, where it is known: a trace log may not say it.
+fn end(row: &Row, direction: Direction) -> Option<&SocketAddr> {
+    let key = &row.flow.as_ref()?.key;
+    let end = if direction == Direction::Out { &key.client } else { &key.server };
     (!row.at.input.is_log() || !end.ip().is_unspecified()).then_some(end)
 }
 
@@ -166,12 +174,10 @@ pub static FIELDS: &[Field] = &[
     })
     .of(FieldKind::Number),
     field("input", "file or interface, where there are several", |row| text(row.input.as_deref()?)),
-    field("src_ip", "sender's address", |row| Some(Value::Address(address(row, ends(row)?.0)?.ip())))
-        .of(FieldKind::Address),
-    field("src_port", "sender's port", |row| int(address(row, ends(row)?.0)?.port())).of(FieldKind::Number),
-    field("dst_ip", "receiver's address", |row| Some(Value::Address(address(row, ends(row)?.1)?.ip())))
-        .of(FieldKind::Address),
-    field("dst_port", "receiver's port", |row| int(address(row, ends(row)?.1)?.port())).of(FieldKind::Number),
+    field("src_ip", "sender's address", |row| Some(Value::Address(sender(row)?.ip()))).of(FieldKind::Address),
+    field("src_port", "sender's port", |row| int(sender(row)?.port())).of(FieldKind::Number),
+    field("dst_ip", "receiver's address", |row| Some(Value::Address(receiver(row)?.ip()))).of(FieldKind::Address),
+    field("dst_port", "receiver's port", |row| int(receiver(row)?.port())).of(FieldKind::Number),
     field("direction", "out leaves the client, in reaches it", |row| row.flow.and_then(|_| text(row.direction.name())))
         .of(FieldKind::Direction),
     field("flow", "which TCP or UDP conversation", |row| int(row.flow?.number)).of(FieldKind::Number),

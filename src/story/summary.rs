@@ -23,33 +23,38 @@ const MOST_ANSWERS: usize = 6;
 /// The line.
 pub fn summary(row: &Row) -> String {
     let mut text = String::with_capacity(80);
+    write_summary(row, &mut text);
+    text
+}
+
+/// Appends the line.
+pub fn write_summary(row: &Row, text: &mut String) {
     match &row.message {
-        Message::Dns(message) => dns(message, &mut text),
-        Message::Tcp(event) => tcp(*event, row, &mut text),
+        Message::Dns(message) => dns(message, text),
+        Message::Tcp(event) => tcp(*event, row, text),
         Message::Icmp { icmp_type, icmp_code, v6 } => {
             let (_, about) = row.flow.map_or((None, None), |flow| (Some(flow.key.client), Some(flow.key.server)));
             let about = about.map(|server| server.to_string()).unwrap_or_default();
             let _ = write!(text, "{} for a datagram to {about}", icmp_reason(*icmp_type, *icmp_code, *v6));
         }
-        Message::Sip(message) => sip(message, row.step, &mut text),
-        Message::Tls(event) => tls(event, row, &mut text),
-        Message::Http(message) => http(message, &mut text),
-        Message::Log(event) => log(event, &mut text),
-        Message::Kerberos(message) => kerberos(message, &mut text),
-        Message::Dhcp(message) => dhcp(message, &mut text),
+        Message::Sip(message) => sip(message, row.step, text),
+        Message::Tls(event) => tls(event, row, text),
+        Message::Http(message) => http(message, text),
+        Message::Log(event) => log(event, text),
+        Message::Kerberos(message) => kerberos(message, text),
+        Message::Dhcp(message) => dhcp(message, text),
         Message::TlsSession(_) | Message::Payload(_) | Message::Ciphertext(_) => {}
-        Message::Lost(loss) => lost(loss, row.direction, &mut text),
+        Message::Lost(loss) => lost(loss, row.direction, text),
         Message::Defect(defect) => {
             let _ = write!(text, "{}: {} (at byte {})", defect.layer, defect.what, defect.offset);
         }
     }
     if let Some(said) = &row.authentication {
-        authentication(said, &mut text);
+        authentication(said, text);
     }
     if let Some(note) = row.note {
         let _ = write!(text, " ({note})");
     }
-    text
 }
 
 fn kerberos(message: &KerberosMessage, text: &mut String) {

@@ -4,7 +4,7 @@
 //! header field, names in any case or compact, folded values, LF for CRLF. Framing on a stream is
 //! not done here (`session::sip`).
 
-use memchr::{memchr, memchr_iter, memchr2, memmem, memrchr};
+use memchr::{memchr, memchr_iter, memchr2, memchr2_iter, memchr3, memmem, memrchr};
 use nom::IResult;
 use nom::Parser;
 use nom::bytes::complete::{tag_no_case, take_while, take_while1};
@@ -343,21 +343,38 @@ pub fn message(raw: Raw, body_at: usize, head: Head, carrier: Carrier, complete:
 /// The URI in a `From`, `To` or `Contact` value, without display name and parameters: `sip:ann@ex.test`.
 pub fn address_uri(value: &str) -> &str {
     let after_name = skip_display_name(value);
-    let uri = match after_name.split_once('<') {
-        Some((_, bracketed)) => bracketed.split_once('>').map_or(bracketed, |(uri, _)| uri),
-        None => after_name,
-    };
-    let uri = uri.trim();
-    uri.split_once([';', '?']).map_or(uri, |(uri, _)| uri).trim()
+    trim(match after_bracket(after_name) {
+        Some(bracketed) => before(bracketed, memchr3(b'>', b';', b'?', bracketed.as_bytes())),
+        None => before(after_name, memchr2(b';', b'?', after_name.as_bytes())),
+    })
 }
 
 /// The URI in a `From` or `To` value with the parameters inside its brackets, as it was written.
 pub fn whole_uri(value: &str) -> &str {
     let after_name = skip_display_name(value);
-    match after_name.split_once('<') {
-        Some((_, bracketed)) => bracketed.split_once('>').map_or(bracketed, |(uri, _)| uri),
+    match after_bracket(after_name) {
+        Some(bracketed) => before(bracketed, memchr(b'>', bracketed.as_bytes())),
         None => before_parameters(after_name),
     }
+}
+
+/// What stands behind the first opening bracket, which nearly always comes first.
+fn after_bracket(text: &str) -> Option<&str> {
+    let open = text.bytes().position(|byte| byte == b'<')?;
+    text.get(open + 1..)
+}
+
+/// [`str::trim`], which decodes characters, where an end of the text may be white space.
+fn trim(text: &str) -> &str {
+    match text.as_bytes() {
+        [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => text,
+        _ => text.trim(),
+    }
+}
+
+/// Text up to where it ends, all of it where it does not. An ASCII character is a byte, wherever it stands in UTF-8.
+fn before(text: &str, end: Option<usize>) -> &str {
+    end.and_then(|end| text.get(..end)).unwrap_or(text)
 }
 
 /// Splits a header value at a character, but not inside quotes and brackets.
@@ -401,12 +418,13 @@ pub fn parameter<'a>(value: &'a str, name: &str) -> Option<&'a str> {
 
 /// Splits at the next semicolon that stands outside of quotes.
 fn split_parameter(text: &str) -> (&str, &str) {
+    let bytes = text.as_bytes();
     let mut quoted = false;
-    for (at, char) in text.char_indices() {
-        match char {
-            '"' => quoted = !quoted,
-            ';' if !quoted => return (text.get(..at).unwrap_or_default(), text.get(at + 1..).unwrap_or_default()),
-            _ => {}
+    for at in memchr2_iter(b'"', b';', bytes) {
+        if bytes.get(at) == Some(&b'"') {
+            quoted = !quoted;
+        } else if !quoted {
+            return (text.get(..at).unwrap_or_default(), text.get(at + 1..).unwrap_or_default());
         }
     }
     (text, "")
@@ -414,22 +432,25 @@ fn split_parameter(text: &str) -> (&str, &str) {
 
 /// The value behind a quoted display name, in which brackets mean nothing.
 fn skip_display_name(value: &str) -> &str {
+    if value.as_bytes().first() == Some(&b'<') {
+        return value; // as most do
+    }
     let value = value.trim_start();
     let Some(quoted) = value.strip_prefix('"') else { return value };
-    let mut escaped = false;
-    for (at, char) in quoted.char_indices() {
-        match char {
-            '"' if !escaped => return quoted.get(at + 1..).unwrap_or_default(),
-            '\\' => escaped = !escaped,
-            _ => escaped = false,
+    let bytes = quoted.as_bytes();
+    let mut from = 0;
+    while let Some(at) = bytes.get(from..).and_then(|rest| memchr2(b'"', b'\\', rest)).map(|at| from + at) {
+        if bytes.get(at) == Some(&b'"') {
+            return quoted.get(at + 1..).unwrap_or_default();
         }
+        from = at + 2; // a backslash, and what it takes the meaning of
     }
     value
 }
 
 /// The value of a header field up to its first parameter: the media type of a `Content-Type`.
 pub fn before_parameters(value: &str) -> &str {
-    value.split_once(';').map_or(value, |(main, _)| main).trim()
+    trim(before(value, memchr(b';', value.as_bytes())))
 }
 
 /// For the fuzzer: any bytes, read as a head and as a stream start.
@@ -451,6 +472,8 @@ pub fn fuzz(bytes: &[u8]) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const BENOTIFY: &[u8] = b"BENOTIFY sip:192.0.2.55:50123 SIP/2.0\r\nv: SIP/2.0/TLS 192.0.2.10:5061\r\n\
@@ -533,6 +556,84 @@ mod tests {
         assert_eq!((message.status(), message.cseq), (None, None));
         let head = parse_head(b"SIP/2.0 200 OK\r\nContent-Length: -9\r\n\r\n").unwrap();
         assert_eq!((head.content_length, head.defects.len()), (None, 1));
+    }
+
+    /// What reads addresses, character by character.
+    mod by_character {
+        pub fn address_uri(value: &str) -> &str {
+            let after_name = skip_display_name(value);
+            let uri = match after_name.split_once('<') {
+                Some((_, bracketed)) => bracketed.split_once('>').map_or(bracketed, |(uri, _)| uri),
+                None => after_name,
+            };
+            let uri = uri.trim();
+            uri.split_once([';', '?']).map_or(uri, |(uri, _)| uri).trim()
+        }
+
+        pub fn whole_uri(value: &str) -> &str {
+            let after_name = skip_display_name(value);
+            match after_name.split_once('<') {
+                Some((_, bracketed)) => bracketed.split_once('>').map_or(bracketed, |(uri, _)| uri),
+                None => before_parameters(after_name),
+            }
+        }
+
+        pub fn split_parameter(text: &str) -> (&str, &str) {
+            let mut quoted = false;
+            for (at, char) in text.char_indices() {
+                match char {
+                    '"' => quoted = !quoted,
+                    ';' if !quoted => return (&text[..at], &text[at + 1..]),
+                    _ => {}
+                }
+            }
+            (text, "")
+        }
+
+        pub fn skip_display_name(value: &str) -> &str {
+            let value = value.trim_start();
+            let Some(quoted) = value.strip_prefix('"') else { return value };
+            let mut escaped = false;
+            for (at, char) in quoted.char_indices() {
+                match char {
+                    '"' if !escaped => return &quoted[at + 1..],
+                    '\\' => escaped = !escaped,
+                    _ => escaped = false,
+                }
+            }
+            value
+        }
+
+        pub fn before_parameters(value: &str) -> &str {
+            value.split_once(';').map_or(value, |(main, _)| main).trim()
+        }
+    }
+
+    #[track_caller]
+    fn check_address(value: &str) {
+        assert_eq!(address_uri(value), by_character::address_uri(value), "{value}");
+        assert_eq!(whole_uri(value), by_character::whole_uri(value), "{value}");
+        assert_eq!(split_parameter(value), by_character::split_parameter(value), "{value}");
+        assert_eq!(skip_display_name(value), by_character::skip_display_name(value), "{value}");
+        assert_eq!(before_parameters(value), by_character::before_parameters(value), "{value}");
+    }
+
+    #[test]
+    fn addresses_at_their_edges() {
+        for value in
+            ["", "\"", "\"\\", "\"\\\"", "\"\\é\"<", "<", ">", "<>", "\u{a0}<\u{2003}é;é>", "\"a\\\\\";b", ";", "?"]
+        {
+            check_address(value);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn addresses_are_read_as_by_character(
+            chars in proptest::collection::vec(proptest::sample::select(&['"', '\\', '<', '>', ';', '?', ' ', '\u{2003}', 'é', 'a'][..]), 0..16),
+        ) {
+            check_address(&String::from_iter(chars));
+        }
     }
 
     #[test]
