@@ -120,6 +120,9 @@ impl CaptureFile {
 
     /// Makes sure of `need` bytes; `false` at the end of the file.
     fn need(&mut self, need: usize) -> Result<bool, Damage> {
+        if self.buffer.window().len() >= need {
+            return Ok(true); // as nearly always
+        }
         let offset = self.buffer.offset();
         self.buffer.fill(need).map_err(|error| Damage::Read { offset, error })?;
         let have = self.buffer.window().len();

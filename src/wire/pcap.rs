@@ -22,13 +22,16 @@ pub enum ByteOrder {
 }
 
 impl ByteOrder {
-    /// The 32-bit number at `offset`; `None` where the bytes end before it.
-    pub fn u32(self, bytes: &[u8], offset: usize) -> Option<u32> {
-        let raw = *bytes.get(offset..)?.first_chunk::<4>()?;
-        Some(match self {
+    const fn number(self, raw: [u8; 4]) -> u32 {
+        match self {
             Self::Little => u32::from_le_bytes(raw),
             Self::Big => u32::from_be_bytes(raw),
-        })
+        }
+    }
+
+    /// The 32-bit number at `offset`; `None` where the bytes end before it.
+    pub fn u32(self, bytes: &[u8], offset: usize) -> Option<u32> {
+        Some(self.number(*bytes.get(offset..)?.first_chunk()?))
     }
 
     /// The 16-bit number at `offset`; `None` where the bytes end before it.
@@ -94,9 +97,9 @@ pub fn file_header(bytes: &[u8]) -> Option<FileHeader> {
 /// # Errors
 /// Where it claims more than [`LARGEST_RECORD`]; the file is damaged there.
 pub fn record_header(file: &FileHeader, bytes: &[u8]) -> Result<RecordHeader, Defect> {
-    let field =
-        |offset| file.order.u32(bytes, offset).ok_or_else(|| Defect::new("pcap", offset, "record header cut off"));
-    let (seconds, fraction, captured, wire_len) = (field(0)?, field(4)?, field(8)?, field(12)?);
+    let cut_off = || Defect::new("pcap", bytes.len(), "record header cut off");
+    let fields = bytes.as_chunks().0.first_chunk().ok_or_else(cut_off)?;
+    let [seconds, fraction, captured, wire_len] = fields.map(|raw| file.order.number(raw));
     let captured = usize::try_from(captured).unwrap_or(usize::MAX);
     if captured > LARGEST_RECORD {
         return Err(Defect::new("pcap", 8, format!("a record that claims {captured} bytes")));

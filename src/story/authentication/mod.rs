@@ -367,10 +367,10 @@ impl Tracker {
         if data.is_empty() {
             return Token::Empty;
         }
-        let text: Cow<'_, str> = if data.contains(char::is_whitespace) {
-            data.split_whitespace().collect::<Vec<_>>().concat().into()
-        } else {
+        let text: Cow<'_, str> = if data.bytes().all(|byte| byte.is_ascii_graphic()) {
             data.into()
+        } else {
+            data.split_whitespace().collect::<Vec<_>>().concat().into()
         };
         let Ok(bytes) = BASE64.decode(text.as_bytes()) else {
             return Token::Unreadable("gssapi-data that is no base64".into());
