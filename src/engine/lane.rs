@@ -41,27 +41,28 @@ impl Lane {
 
     /// Takes a frame; `now` is the newest time of all packets so far, of other lanes too.
     pub fn push(&mut self, frame: &Frame<'_>, now: Timestamp, out: &mut Vec<Observation>) {
-        let events = self.flows.push(frame, now, &mut self.stats);
-        self.sessions(events, out);
+        let mut events = Events::new();
+        self.flows.push(frame, now, &mut self.stats, &mut events);
+        self.sessions(&mut events, out);
     }
 
     /// Lets capture time pass. What is told has no order among flows.
     pub fn advance(&mut self, now: Timestamp, out: &mut Vec<Observation>) {
-        while let Some(events) = self.flows.advance(now, &mut self.stats) {
-            self.sessions(events, out);
+        while let Some(mut events) = self.flows.advance(now, &mut self.stats) {
+            self.sessions(&mut events, out);
         }
         self.sessions.advance(now, &self.keys, &mut self.stats, out);
     }
 
     /// Ends all flows. What is told has no order among them.
     pub fn finish(&mut self, now: Timestamp, out: &mut Vec<Observation>) {
-        while let Some(events) = self.flows.finish(now, &mut self.stats) {
-            self.sessions(events, out);
+        while let Some(mut events) = self.flows.finish(now, &mut self.stats) {
+            self.sessions(&mut events, out);
         }
     }
 
-    fn sessions(&mut self, events: Events<'_>, out: &mut Vec<Observation>) {
-        for event in events {
+    fn sessions(&mut self, events: &mut Events<'_>, out: &mut Vec<Observation>) {
+        for event in events.drain(..) {
             self.sessions.push(event, &self.keys, &mut self.stats, out);
         }
     }

@@ -67,17 +67,15 @@ impl FlowTable {
         Self { index: HashMap::default(), flows: Slab::default(), ports, limits, held: 0, now, ends: false }
     }
 
-    /// Takes a frame; returns what it makes happen. `now` is the newest time of all packets, of other lanes too.
-    pub fn push<'a>(&mut self, frame: &Frame<'a>, now: Timestamp, stats: &mut Stats) -> Events<'a> {
-        let mut out = Events::new();
+    /// Takes a frame; tells what it makes happen. `now` is the newest time of all packets, of other lanes too.
+    pub fn push<'a>(&mut self, frame: &Frame<'a>, now: Timestamp, stats: &mut Stats, out: &mut Events<'a>) {
         self.now = self.now.max(now);
         match &frame.body {
-            Body::Tcp(segment) => self.segment(frame, segment, stats, &mut out),
-            Body::Udp(datagram) => self.datagram(frame, datagram, stats, &mut out),
-            Body::Icmp(error) => self.icmp(frame, error, stats, &mut out),
+            Body::Tcp(segment) => self.segment(frame, segment, stats, out),
+            Body::Udp(datagram) => self.datagram(frame, datagram, stats, out),
+            Body::Icmp(error) => self.icmp(frame, error, stats, out),
             Body::Fragment(_) | Body::Other => {}
         }
-        out
     }
 
     fn segment<'a>(&mut self, frame: &Frame<'a>, segment: &Segment<'a>, stats: &mut Stats, out: &mut Events<'a>) {

@@ -60,6 +60,14 @@ impl Deref for Raw {
     }
 }
 
+impl From<Vec<u8>> for Raw {
+    /// Nothing is copied where the vector has no room left.
+    fn from(bytes: Vec<u8>) -> Self {
+        String::from_utf8(bytes)
+            .map_or_else(|not_text| Self::Bytes(not_text.into_bytes().into()), |text| Self::Text(text.into()))
+    }
+}
+
 impl From<&[u8]> for Raw {
     fn from(bytes: &[u8]) -> Self {
         str::from_utf8(bytes).map_or_else(|_| Self::Bytes(bytes.into()), |text| Self::Text(text.into()))
@@ -92,19 +100,75 @@ pub enum HeaderName {
     Authorization,
     AuthenticationInfo,
     CallId,
+    Compression,
     Contact,
     ContentLength,
     ContentType,
     CSeq,
+    Date,
     Event,
+    Expires,
     From,
+    MsDiagnostics,
+    MsUserLogonData,
     ProxyAuthenticate,
     ProxyAuthorization,
+    SubscriptionState,
     To,
+    UserAgent,
     Via,
+    Warning,
     WwwAuthenticate,
     /// Any other; compare [`Header::name`].
     Other,
+}
+
+impl HeaderName {
+    /// How many there are.
+    const COUNT: usize = Self::Other as usize + 1;
+
+    /// The one that is written so, in any case.
+    pub fn of(name: &[u8]) -> Self {
+        // Nearly all are written as in the document that defines them.
+        let is = |known: &str| name == known.as_bytes() || name.eq_ignore_ascii_case(known.as_bytes());
+        // By length first: one comparison decides for nearly every field.
+        match name.len() {
+            1 => match name.first().map(u8::to_ascii_lowercase) {
+                Some(b'i') => Self::CallId,
+                Some(b'm') => Self::Contact,
+                Some(b'l') => Self::ContentLength,
+                Some(b'c') => Self::ContentType,
+                Some(b'o') => Self::Event,
+                Some(b'f') => Self::From,
+                Some(b't') => Self::To,
+                Some(b'v') => Self::Via,
+                _ => Self::Other,
+            },
+            2 if is("To") => Self::To,
+            3 if is("Via") => Self::Via,
+            4 if is("From") => Self::From,
+            4 if is("CSeq") => Self::CSeq,
+            4 if is("Date") => Self::Date,
+            5 if is("Event") => Self::Event,
+            7 if is("Call-ID") => Self::CallId,
+            7 if is("Contact") => Self::Contact,
+            7 if is("Expires") => Self::Expires,
+            7 if is("Warning") => Self::Warning,
+            10 if is("User-Agent") => Self::UserAgent,
+            11 if is("Compression") => Self::Compression,
+            12 if is("Content-Type") => Self::ContentType,
+            13 if is("Authorization") => Self::Authorization,
+            14 if is("Content-Length") => Self::ContentLength,
+            14 if is("ms-diagnostics") => Self::MsDiagnostics,
+            16 if is("WWW-Authenticate") => Self::WwwAuthenticate,
+            18 if is("Subscription-State") => Self::SubscriptionState,
+            18 if is("Proxy-Authenticate") => Self::ProxyAuthenticate,
+            18 if is("ms-user-logon-data") => Self::MsUserLogonData,
+            19 if is("Proxy-Authorization") => Self::ProxyAuthorization,
+            19 if is("Authentication-Info") => Self::AuthenticationInfo,
+            _ => Self::Other,
+        }
+    }
 }
 
 /// One header field as it stands in the message.
@@ -116,6 +180,48 @@ pub struct HeaderField {
     pub name: Extent,
     /// Its value without surrounding white space, folds included.
     pub value: Extent,
+    /// Whether the value may hold ends of lines: it is folded, or a CR stands in it.
+    pub folded: bool,
+}
+
+/// The header fields of a message in their order, and where to look for one.
+#[derive(Clone, Debug)]
+pub struct Headers {
+    fields: Box<[HeaderField]>,
+    /// For each name, a place before which no field has it; far beyond the usual number where none has.
+    first: [u8; HeaderName::COUNT],
+}
+
+impl Headers {
+    /// The fields of a message.
+    pub fn new(fields: Box<[HeaderField]>) -> Self {
+        let mut first = [u8::MAX; HeaderName::COUNT];
+        for (field, place) in fields.iter().zip(0..u8::MAX) {
+            if let Some(first) = first.get_mut(field.id as usize) {
+                *first = place.min(*first);
+            }
+        }
+        Self { fields, first }
+    }
+
+    /// The first field of that name.
+    pub fn first(&self, id: HeaderName) -> Option<&HeaderField> {
+        self.all(id).next()
+    }
+
+    /// The fields of that name in their order.
+    fn all(&self, id: HeaderName) -> impl Iterator<Item = &HeaderField> {
+        let from = self.first.get(id as usize).map_or(0, |&first| usize::from(first));
+        self.fields.get(from..).unwrap_or_default().iter().filter(move |field| field.id == id)
+    }
+}
+
+impl Deref for Headers {
+    type Target = [HeaderField];
+
+    fn deref(&self) -> &[HeaderField] {
+        &self.fields
+    }
 }
 
 /// A header field with its text.
@@ -168,7 +274,7 @@ pub struct SipMessage {
     /// First line.
     pub start: StartLine,
     /// Header fields in their order.
-    pub headers: Box<[HeaderField]>,
+    pub headers: Headers,
     /// Where the body begins: after the blank line.
     pub body_at: u32,
     /// `CSeq`, where it can be read.
@@ -207,7 +313,8 @@ impl SipMessage {
 
     /// The value of a header field, unfolded.
     pub fn value(&self, field: &HeaderField) -> Cow<'_, str> {
-        unfold(self.text(field.value))
+        let text = self.text(field.value);
+        if field.folded { unfold(text) } else { text }
     }
 
     /// Whether a header field is of that name in any case.
@@ -217,12 +324,13 @@ impl SipMessage {
 
     /// The first header field of that name, unfolded.
     pub fn header(&self, id: HeaderName) -> Option<Cow<'_, str>> {
-        self.headers.iter().find(|field| field.id == id).map(|field| self.value(field))
+        self.headers.first(id).map(|field| self.value(field))
     }
 
     /// The first header field whose name is `name` in any case, unfolded.
     pub fn header_named(&self, name: &str) -> Option<Cow<'_, str>> {
-        self.headers.iter().find(|field| self.is_named(field, name)).map(|field| self.value(field))
+        let mut fields = self.headers.all(HeaderName::of(name.as_bytes()));
+        fields.find(|field| self.is_named(field, name)).map(|field| self.value(field))
     }
 
     /// Method of a request, or the method in the `CSeq` of a response.

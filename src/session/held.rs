@@ -13,32 +13,60 @@ pub struct Held {
 
 /// Emptied buffers, for whatever holds bytes next: a flow that holds nothing takes no memory.
 #[derive(Debug, Default)]
-pub struct Spares(Vec<Held>);
+pub struct Spares {
+    bytes: Vec<Vec<u8>>,
+    marks: Vec<Vec<(usize, At)>>,
+}
 
 /// Buffers in use at one time: of TLS, a record's plaintext, and what the plaintext carries.
 const MOST_SPARES: usize = 4;
 
-/// Room of an emptied buffer that is kept.
-const LARGEST_SPARE: usize = 64 << 10;
+/// Room of an emptied buffer that is kept, and of one that is made before its bytes are there.
+pub const LARGEST_SPARE: usize = 64 << 10;
 
 impl Spares {
     /// An empty buffer.
     #[must_use]
     pub fn take(&mut self) -> Held {
-        self.0.pop().unwrap_or_default()
+        Held { bytes: self.bytes.pop().unwrap_or_default(), marks: self.marks.pop().unwrap_or_default() }
     }
 
     /// Takes a buffer that is not needed any more.
-    pub fn give(&mut self, mut spare: Held) {
-        if self.0.len() < MOST_SPARES && (1..=LARGEST_SPARE).contains(&spare.bytes.capacity()) {
-            spare.bytes.clear();
-            spare.marks.clear();
-            self.0.push(spare);
-        }
+    pub fn give(&mut self, spare: Held) {
+        keep(&mut self.bytes, spare.bytes);
+        keep(&mut self.marks, spare.marks);
+    }
+}
+
+fn keep<T>(spares: &mut Vec<Vec<T>>, mut spare: Vec<T>) {
+    if spares.len() < MOST_SPARES && (1..=LARGEST_SPARE / size_of::<T>()).contains(&spare.capacity()) {
+        spare.clear();
+        spares.push(spare);
     }
 }
 
 impl Held {
+    /// Makes room for a message of so many bytes and no more, where that is not much: the buffer can become the message.
+    pub fn fit(&mut self, total: usize, spares: &mut Spares) {
+        if self.bytes.capacity() != total && (self.bytes.len()..=LARGEST_SPARE).contains(&total) {
+            let mut bytes = Vec::with_capacity(total);
+            bytes.extend_from_slice(&self.bytes);
+            keep(&mut spares.bytes, std::mem::replace(&mut self.bytes, bytes));
+            if self.marks.capacity() == 0 {
+                self.marks = spares.marks.pop().unwrap_or_default();
+            }
+        }
+    }
+
+    /// The bytes as a vector without room: the buffer, where it was made to fit them, or else a copy.
+    #[must_use]
+    pub fn into_bytes(mut self, spares: &mut Spares) -> Vec<u8> {
+        let is_full = self.bytes.len() == self.bytes.capacity();
+        let bytes = if is_full { std::mem::take(&mut self.bytes) } else { self.bytes.clone() };
+        spares.give(self);
+        bytes
+    }
+
     /// Holds bytes, if there are any, where nothing was held.
     pub fn begin(&mut self, bytes: &[u8], at: At, spares: &mut Spares) {
         if !bytes.is_empty() && self.bytes.capacity() == 0 {

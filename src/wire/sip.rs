@@ -7,14 +7,12 @@
 use memchr::{memchr, memchr_iter, memchr2, memchr2_iter, memchr3, memmem, memrchr};
 use nom::IResult;
 use nom::Parser;
-use nom::bytes::complete::{tag_no_case, take_while, take_while1};
-use nom::character::complete::{space1, u32 as decimal};
-use nom::combinator::verify;
-use nom::sequence::{preceded, separated_pair};
+use nom::bytes::complete::take_while1;
+use smallvec::SmallVec;
 
 use crate::model::Defect;
-use crate::model::sip::{CSeq, Carrier, Extent, HeaderField, HeaderName, Raw, SipMessage, StartLine};
-use crate::wire::fields::{is_blank, split_field, take_field, take_line};
+use crate::model::sip::{CSeq, Carrier, Extent, HeaderField, HeaderName, Headers, Raw, SipMessage, StartLine};
+use crate::wire::fields::{FieldEnd, is_blank, split_field};
 
 /// Longest start line that is looked for where bytes may or may not be SIP.
 pub const LONGEST_START: usize = 8192;
@@ -37,22 +35,28 @@ const fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
 }
 
-/// `SIP/` and a version number; whatever number, since a wrong one is a fault to be shown.
-fn version(input: Bytes<'_>) -> IResult<Bytes<'_>, Bytes<'_>> {
-    let number = take_while1(|byte: u8| byte.is_ascii_digit() || byte == b'.');
-    preceded(tag_no_case("SIP/"), verify(number, |n: &[u8]| n.contains(&b'.'))).parse(input)
+/// What stands behind `SIP/` and a version number; whatever number, since a wrong one is a fault to be shown.
+fn after_version(input: &[u8]) -> Option<&[u8]> {
+    let [b'S' | b's', b'I' | b'i', b'P' | b'p', b'/', rest @ ..] = input else { return None };
+    let length = rest.iter().position(|&byte| byte != b'.' && !byte.is_ascii_digit()).unwrap_or(rest.len());
+    let (number, rest) = rest.split_at(length);
+    number.contains(&b'.').then_some(rest)
 }
 
-/// Whether `line` (without its end) is a start line.
+/// Whether `line` (without its end) is a start line: it begins with a version, or with a method and ends with one.
 fn is_start_line(line: &[u8]) -> bool {
     let line = line.trim_ascii();
-    if version(line).is_ok_and(|(rest, _)| rest.first().is_some_and(|&byte| is_blank(byte))) {
-        return true;
-    }
-    let method: IResult<Bytes<'_>, Bytes<'_>> = take_while1(is_token).parse(line);
-    let Ok((rest, _)) = method else { return false };
-    let last = rest.rsplit(|&byte| is_blank(byte)).next().unwrap_or_default();
-    last.len() < rest.len() && version(last).is_ok_and(|(rest, _)| rest.is_empty())
+    let begins_with_version =
+        || after_version(line).is_some_and(|rest| rest.first().is_some_and(|&byte| is_blank(byte)));
+    let ends_with_version = || {
+        let blank = line.iter().rposition(|&byte| is_blank(byte));
+        let last = blank.and_then(|blank| line.get(blank + 1..));
+        last.and_then(after_version).is_some_and(<[u8]>::is_empty)
+    };
+    // Nearly all have the one version there is.
+    line.starts_with(b"SIP/2.0 ")
+        || begins_with_version()
+        || line.first().is_some_and(|&byte| is_token(byte)) && (line.ends_with(b" SIP/2.0") || ends_with_version())
 }
 
 /// Whether `bytes` begin with a start line. Line ends before it are not skipped.
@@ -130,7 +134,7 @@ fn start_in_line(line: &[u8]) -> Option<usize> {
     // The last version in the line that a status follows begins a response.
     for at in memmem::rfind_iter(trimmed, b"SIP/") {
         let tail = trimmed.get(at..)?;
-        if let Ok((rest, _)) = version(tail) {
+        if let Some(rest) = after_version(tail) {
             if rest.is_empty() {
                 return request_before(trimmed, at);
             }
@@ -181,41 +185,6 @@ pub fn find_head_end(bytes: &[u8], from: usize) -> Result<usize, usize> {
     Err(bytes.len().saturating_sub(3).max(from.min(bytes.len())))
 }
 
-/// A name as a known header field.
-fn header_name(name: &[u8]) -> HeaderName {
-    use HeaderName as H;
-    let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
-    // By length first: one comparison decides for nearly every field.
-    match name.len() {
-        1 => match name.first().map(u8::to_ascii_lowercase) {
-            Some(b'i') => H::CallId,
-            Some(b'm') => H::Contact,
-            Some(b'l') => H::ContentLength,
-            Some(b'c') => H::ContentType,
-            Some(b'o') => H::Event,
-            Some(b'f') => H::From,
-            Some(b't') => H::To,
-            Some(b'v') => H::Via,
-            _ => H::Other,
-        },
-        2 if is("To") => H::To,
-        3 if is("Via") => H::Via,
-        4 if is("From") => H::From,
-        4 if is("CSeq") => H::CSeq,
-        5 if is("Event") => H::Event,
-        7 if is("Call-ID") => H::CallId,
-        7 if is("Contact") => H::Contact,
-        12 if is("Content-Type") => H::ContentType,
-        13 if is("Authorization") => H::Authorization,
-        14 if is("Content-Length") => H::ContentLength,
-        16 if is("WWW-Authenticate") => H::WwwAuthenticate,
-        18 if is("Proxy-Authenticate") => H::ProxyAuthenticate,
-        19 if is("Proxy-Authorization") => H::ProxyAuthorization,
-        19 if is("Authentication-Info") => H::AuthenticationInfo,
-        _ => H::Other,
-    }
-}
-
 /// The part of `bytes` that `part`, a slice of it, stands for.
 fn extent(bytes: &[u8], part: &[u8]) -> Extent {
     let start = (part.as_ptr() as usize).saturating_sub(bytes.as_ptr() as usize);
@@ -225,22 +194,24 @@ fn extent(bytes: &[u8], part: &[u8]) -> Extent {
 /// The start line of `line`, whose parts lie in `whole`.
 fn start_line(whole: &[u8], line: &[u8]) -> Option<StartLine> {
     let line = line.trim_ascii();
-    if let Ok((after, _)) = version(line) {
+    if !is_start_line(line) {
+        return None;
+    }
+    if let Some(after) = after_version(line) {
         let after = after.trim_ascii_start();
-        let code: IResult<Bytes<'_>, Bytes<'_>> = take_while(|byte: u8| !is_blank(byte)).parse(after);
-        let (reason, code) = code.ok()?;
+        let code = after.iter().position(|&byte| is_blank(byte)).unwrap_or(after.len());
+        let (code, reason) = after.split_at(code);
         let status = std::str::from_utf8(code).ok().and_then(|digits| digits.parse().ok());
         return Some(StartLine::Response { status, reason: extent(whole, reason.trim_ascii()) });
     }
-    let (after, method): (Bytes<'_>, Bytes<'_>) =
-        take_while1::<_, _, nom::error::Error<Bytes<'_>>>(|byte| !is_blank(byte)).parse(line).ok()?;
-    let version_at = memmem::rfind(after, b"SIP/")?;
+    let (method, after) = line.split_at(line.iter().position(|&byte| is_blank(byte))?);
+    let version_at = after.windows(4).rposition(|word| word == b"SIP/")?;
     let uri = after.get(..version_at)?.trim_ascii();
     Some(StartLine::Request { method: extent(whole, method), uri: extent(whole, uri) })
 }
 
-/// Room for so many header fields is made at once; line ends alone are no fields.
-const MOST_EXPECTED: usize = 64;
+/// Header fields that a message has at most, but for odd ones.
+const USUAL_FIELDS: usize = 32;
 
 /// Most defects that are told of one message.
 const MOST_DEFECTS: usize = 16;
@@ -251,54 +222,135 @@ pub struct Head {
     /// First line.
     pub start: StartLine,
     /// Header fields in their order.
-    pub headers: Vec<HeaderField>,
+    pub headers: Headers,
+    /// Bytes up to and with the blank line; `None` where that is not there.
+    pub length: Option<usize>,
     /// `Content-Length`, where it is there and a number.
     pub content_length: Option<usize>,
     /// What is not as it should be.
     pub defects: Vec<Defect>,
 }
 
-/// Reads the head of a message: `bytes` up to and with the blank line (or as much as there is).
+/// Reads the head that `bytes` begin, up to the blank line, or as much of it as there is.
 /// `None` where the first line is no start line.
 pub fn parse_head(bytes: &[u8]) -> Option<Head> {
-    let (first, mut rest) = take_line(bytes);
-    let start = start_line(bytes, first).filter(|_| is_start_line(first))?;
-    // A line each, the blank one not counted: a list of the right size is not moved when it is boxed.
-    let lines = memchr_iter(b'\n', rest).count().saturating_sub(1).min(MOST_EXPECTED);
-    let mut head = Head { start, headers: Vec::with_capacity(lines), content_length: None, defects: Vec::new() };
-    let mut lengths = 0;
-    while !rest.is_empty() {
-        let (line, after) = take_field(rest);
-        let offset = bytes.len() - rest.len();
-        rest = after;
-        if line.is_empty() {
-            continue;
-        }
-        let Some((name, value)) = split_field(line) else {
-            if head.defects.len() < MOST_DEFECTS {
-                head.defects.push(Defect::new("SIP", offset, "header line without a colon"));
-            }
-            continue;
-        };
-        let field = HeaderField { id: header_name(name), name: extent(bytes, name), value: extent(bytes, value) };
-        if field.id == HeaderName::ContentLength {
-            let number = content_length(value);
-            if head.defects.len() >= MOST_DEFECTS {
-                // Enough is said of this message.
-            } else if number.is_none() {
-                head.defects.push(Defect::new("SIP", offset, "Content-Length is no number"));
-            } else if lengths > 0 && number != head.content_length {
-                head.defects.push(Defect::new("SIP", offset, "several Content-Length that differ"));
-            }
-            lengths += 1;
-            head.content_length = head.content_length.or(number);
-        }
-        head.headers.push(field);
+    match HeadReader::default().read(bytes, true) {
+        Reading::Done(head) => Some(head),
+        Reading::Cut | Reading::NoHead => None,
     }
-    Some(head)
 }
 
-fn content_length(value: &[u8]) -> Option<usize> {
+/// How far a head was read.
+#[derive(Clone, Debug)]
+pub enum Reading {
+    /// To its end.
+    Done(Head),
+    /// More bytes are needed.
+    Cut,
+    /// The first line is no start line.
+    NoHead,
+}
+
+/// Reads a head of which more and more comes; each line is read once.
+#[derive(Clone, Debug, Default)]
+pub struct HeadReader {
+    start: Option<StartLine>,
+    fields: SmallVec<[HeaderField; USUAL_FIELDS]>,
+    content_length: Option<usize>,
+    /// Header fields that tell the length.
+    lengths: usize,
+    defects: Vec<Defect>,
+    /// Where the line begins that was not read yet, and how far its end was looked for from there.
+    at: usize,
+    end: FieldEnd,
+}
+
+impl HeadReader {
+    /// Whether the start line was read.
+    pub const fn has_start(&self) -> bool {
+        self.start.is_some()
+    }
+
+    /// About how many bytes of memory it takes.
+    pub fn cost(&self) -> usize {
+        size_of::<Self>() + if self.fields.spilled() { self.fields.capacity() * size_of::<HeaderField>() } else { 0 }
+    }
+
+    /// Reads on in `bytes`, which begin with those of the last call. Where they are all there is, the head ends with
+    /// them if not before.
+    pub fn read(&mut self, bytes: &[u8], are_all: bool) -> Reading {
+        let last = |bytes: &[u8]| are_all.then_some((bytes.len(), bytes.len()));
+        if self.start.is_none() {
+            let Some((end, next)) = self.end.find_line(bytes).or(last(bytes)) else { return Reading::Cut };
+            self.start = start_line(bytes, bytes.get(..end).unwrap_or_default());
+            (self.at, self.end) = (next, FieldEnd::default());
+        }
+        let Some(start) = self.start else { return Reading::NoHead };
+        let mut rest = bytes.get(self.at..).unwrap_or_default();
+        let mut field = self.end;
+        let length = loop {
+            let at = bytes.len() - rest.len();
+            match rest {
+                [b'\n', ..] => break Some(at + 1),
+                [b'\r', b'\n', ..] => break Some(at + 2),
+                [] if are_all => break None,
+                _ => {}
+            }
+            let Some((end, next)) = field.find(rest).or(last(rest)) else {
+                (self.at, self.end) = (at, field);
+                return Reading::Cut;
+            };
+            self.line(bytes, at, rest.get(..end).unwrap_or_default(), field.is_folded());
+            (rest, field) = (rest.get(next..).unwrap_or_default(), FieldEnd::default());
+        };
+        Reading::Done(Head {
+            start,
+            headers: Headers::new(self.fields.as_slice().into()),
+            length,
+            content_length: self.content_length,
+            defects: std::mem::take(&mut self.defects),
+        })
+    }
+
+    /// Takes the line that begins at `at`.
+    #[inline]
+    fn line(&mut self, bytes: &[u8], at: usize, line: &[u8], folded: bool) {
+        let Some((name, value)) = split_field(line) else {
+            if !line.trim_ascii_end().is_empty() {
+                self.tell(at, "header line without a colon");
+            }
+            return;
+        };
+        let id = HeaderName::of(name);
+        if id == HeaderName::ContentLength {
+            self.length(at, value);
+        }
+        let name = Extent::new(at..at + name.len());
+        self.fields.push(HeaderField { id, name, value: extent(bytes, value), folded });
+    }
+
+    /// Takes a `Content-Length`.
+    fn length(&mut self, at: usize, value: &[u8]) {
+        let number = decimal_length(value);
+        if number.is_none() {
+            self.tell(at, "Content-Length is no number");
+        } else if self.lengths > 0 && number != self.content_length {
+            self.tell(at, "several Content-Length that differ");
+        }
+        self.lengths += 1;
+        self.content_length = self.content_length.or(number);
+    }
+
+    /// Tells what is wrong with a line, if not enough is said of this message.
+    #[cold]
+    fn tell(&mut self, at: usize, what: &'static str) {
+        if self.defects.len() < MOST_DEFECTS {
+            self.defects.push(Defect::new("SIP", at, what));
+        }
+    }
+}
+
+fn decimal_length(value: &[u8]) -> Option<usize> {
     let number: IResult<Bytes<'_>, u64> = nom::character::complete::u64.parse(value);
     let (rest, number) = number.ok()?;
     usize::try_from(number).ok().filter(|_| rest.trim_ascii().is_empty())
@@ -306,20 +358,23 @@ fn content_length(value: &[u8]) -> Option<usize> {
 
 /// `CSeq` as a number and the method in `whole`.
 fn cseq(whole: &[u8], value: &[u8]) -> Option<CSeq> {
-    let parts: IResult<Bytes<'_>, (u32, Bytes<'_>)> =
-        separated_pair(decimal, space1, take_while1(|byte: u8| !is_blank(byte))).parse(value);
-    let (_, (number, method)) = parts.ok()?;
-    Some(CSeq { number, method: extent(whole, method) })
+    let (digits, rest) = value.split_at(value.iter().position(|&byte| is_blank(byte))?);
+    let number = digits.iter().try_fold(0u32, |number, &byte| {
+        let digit = byte.checked_sub(b'0').filter(|&digit| digit < 10)?;
+        number.checked_mul(10)?.checked_add(digit.into())
+    })?;
+    let method = rest.get(rest.iter().position(|&byte| !is_blank(byte))?..)?;
+    let length = method.iter().position(|&byte| is_blank(byte)).unwrap_or(method.len());
+    Some(CSeq { number, method: extent(whole, method.get(..length)?) }).filter(|_| !digits.is_empty())
 }
 
 /// Builds the message of `raw`, whose head ends at `body_at`. `head` must have been read from the same bytes.
 pub fn message(raw: Raw, body_at: usize, head: Head, carrier: Carrier, complete: bool) -> SipMessage {
-    let field = head.headers.iter().find(|field| field.id == HeaderName::CSeq);
-    let cseq = field.and_then(|field| cseq(&raw, field.value.of(&raw)));
+    let cseq = head.headers.first(HeaderName::CSeq).and_then(|field| cseq(&raw, field.value.of(&raw)));
     let mut defects = head.defects;
     if complete {
         for (id, name) in [(HeaderName::CallId, "Call-ID"), (HeaderName::From, "From"), (HeaderName::To, "To")] {
-            if !head.headers.iter().any(|field| field.id == id) {
+            if head.headers.first(id).is_none() {
                 defects.push(Defect::new("SIP", 0, format!("no {name}")));
             }
         }
@@ -329,7 +384,7 @@ pub fn message(raw: Raw, body_at: usize, head: Head, carrier: Carrier, complete:
     }
     SipMessage {
         start: head.start,
-        headers: head.headers.into(),
+        headers: head.headers,
         body_at: u32::try_from(body_at.min(raw.len())).unwrap_or(u32::MAX),
         cseq,
         carrier,
@@ -459,9 +514,9 @@ pub fn fuzz(bytes: &[u8]) {
     if let Some(at) = find_start(bytes, 0) {
         assert!(at < bytes.len());
     }
-    let end = find_head_end(bytes, 0).unwrap_or(bytes.len());
-    let Some(head_bytes) = bytes.get(..end) else { panic!("the head lies within the bytes") };
-    if let Some(head) = parse_head(head_bytes) {
+    if let Some(head) = parse_head(bytes) {
+        assert_eq!(head.length, find_head_end(bytes, 0).ok(), "both find the blank line");
+        let end = head.length.unwrap_or(bytes.len());
         let message = message(bytes.into(), end, head, Carrier::Tcp, true);
         for header in message.headers() {
             let _ = (address_uri(&header.value), parameter(&header.value, "tag"), before_parameters(&header.value));
@@ -472,6 +527,7 @@ pub fn fuzz(bytes: &[u8]) {
 
 #[cfg(test)]
 mod tests {
+    use nom::bytes::complete::tag_no_case;
     use proptest::prelude::*;
 
     use super::*;
@@ -481,8 +537,8 @@ mod tests {
         i: 4f6e\r\nCSEQ: 2 BENOTIFY\r\nSubject: one\r\n\t two\r\nno colon here\r\nl : 2\r\n\r\nab";
 
     fn read(bytes: &[u8]) -> SipMessage {
-        let end = find_head_end(bytes, 0).unwrap();
-        message(bytes.into(), end, parse_head(&bytes[..end]).unwrap(), Carrier::Tcp, true)
+        let head = parse_head(bytes).unwrap();
+        message(bytes.into(), head.length.unwrap(), head, Carrier::Tcp, true)
     }
 
     #[test]
@@ -641,6 +697,80 @@ mod tests {
         for length in 0..BENOTIFY.len() {
             fuzz(&BENOTIFY[..length]);
             fuzz(&BENOTIFY[length..]);
+        }
+    }
+
+    #[track_caller]
+    fn check_pieces(bytes: &[u8], size: usize) {
+        let whole = parse_head(bytes).filter(|head| head.length.is_some());
+        let mut reader = HeadReader::default();
+        let pieces = (size..bytes.len()).step_by(size).chain([bytes.len()]);
+        let read = pieces.map(|length| reader.read(&bytes[..length], false)).find(|read| !matches!(read, Reading::Cut));
+        let head = read.and_then(|read| if let Reading::Done(head) = read { Some(head) } else { None });
+        assert_eq!(format!("{head:?}"), format!("{whole:?}"), "{:?}", String::from_utf8_lossy(bytes));
+    }
+
+    #[test]
+    fn a_head_in_pieces_is_the_same() {
+        for size in 1..BENOTIFY.len() {
+            check_pieces(BENOTIFY, size);
+        }
+    }
+
+    #[test]
+    fn bare_line_ends_are_blanks_in_a_value() {
+        let message = read(b"SIP/2.0 200 OK\r\nSubject: a\rb\r\nEvent: c\r\r\nTo: d\n e\n\n");
+        assert_eq!(message.header_named("Subject").unwrap(), "a b");
+        assert_eq!(message.header(HeaderName::Event).unwrap(), "c");
+        assert_eq!(message.header(HeaderName::To).unwrap(), "d e");
+    }
+
+    #[test]
+    fn fields_far_behind_are_found() {
+        let many = "X: y\r\n".repeat(300);
+        let message = read(format!("SIP/2.0 200 OK\r\n{many}To: a\r\nt: b\r\nDate: c\r\n\r\n").as_bytes());
+        assert_eq!(message.header(HeaderName::To).unwrap(), "a");
+        assert_eq!(message.header_named("date").unwrap(), "c");
+        assert_eq!(message.header_named("T").unwrap(), "b", "by name, a compact form is another");
+        assert_eq!((message.header(HeaderName::From), message.header_named("Y")), (None, None));
+    }
+
+    /// What a start line is, in terms of the grammar.
+    fn has_the_form_of_a_start_line(line: &[u8]) -> bool {
+        let line = line.trim_ascii();
+        let version = |input: &[u8]| -> Option<usize> {
+            let parts: IResult<Bytes<'_>, (Bytes<'_>, Bytes<'_>)> =
+                (tag_no_case("SIP/"), take_while1(|byte: u8| byte.is_ascii_digit() || byte == b'.')).parse(input);
+            parts.ok().filter(|(_, (_, number))| number.contains(&b'.')).map(|(rest, _)| input.len() - rest.len())
+        };
+        if version(line).is_some_and(|length| line.get(length).is_some_and(|&byte| is_blank(byte))) {
+            return true;
+        }
+        let method: IResult<Bytes<'_>, Bytes<'_>> = take_while1(is_token).parse(line);
+        let Ok((rest, _)) = method else { return false };
+        let last = rest.rsplit(|&byte| is_blank(byte)).next().unwrap_or_default();
+        last.len() < rest.len() && version(last) == Some(last.len())
+    }
+
+    proptest! {
+        #[test]
+        fn start_lines_have_the_form(parts in prop::collection::vec(0..12usize, 0..8)) {
+            let words: [&[u8]; 12] =
+                [b"SIP/2.0", b"sip/", b"SIP/", b"2.0", b"2", b".", b" ", b"\t", b"INVITE", b"@", b"\r", b"1"];
+            let line = parts.iter().flat_map(|&part| words[part]).copied().collect::<Vec<_>>();
+            prop_assert_eq!(is_start_line(&line), has_the_form_of_a_start_line(&line));
+        }
+
+        #[test]
+        fn odd_heads_in_pieces_are_the_same(parts in prop::collection::vec(0..14usize, 0..24), size in 1..9usize) {
+            let words: [&[u8]; 14] = [
+                b"\r\n", b"\n", b"\r", b" ", b"\t", b":", b"To", b"Content-Length: 1", b"\xff", b"\x0c", b"x: y\r\n",
+                b"l: 2\n", b"\r\n\r\n", b"\r\n z",
+            ];
+            let odd = parts.iter().flat_map(|&part| words[part]).copied();
+            let bytes = b"SIP/2.0 200 OK".iter().copied().chain(odd).collect::<Vec<_>>();
+            check_pieces(&bytes, size);
+            fuzz(&bytes);
         }
     }
 }

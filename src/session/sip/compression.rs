@@ -12,7 +12,7 @@ use crate::session::Output;
 use crate::session::held::Held;
 use crate::session::sip::{Half, Place, Step, after_line_ends, begins};
 use crate::wire::lz77::{HISTORY, History};
-use crate::wire::sip::{Head, Likeness, begins_known};
+use crate::wire::sip::{Likeness, begins_known};
 
 /// The one algorithm that is negotiated.
 const ALGORITHM: &str = "LZ77-8K";
@@ -107,11 +107,6 @@ pub(super) fn signal(message: &SipMessage) -> Option<Signal> {
         StartLine::Response { status: Some(100..200), .. } => None,
         StartLine::Response { .. } => Some(Signal::Refused),
     }
-}
-
-/// Whether a head that was read from `bytes` speaks of compression.
-pub(super) fn is_named(head: &Head, bytes: &[u8]) -> bool {
-    head.headers.iter().any(|field| field.name.of(bytes).eq_ignore_ascii_case(b"Compression"))
 }
 
 /// Where a direction stands.

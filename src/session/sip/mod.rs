@@ -12,11 +12,11 @@ mod tests;
 
 use std::borrow::Cow;
 
-use crate::model::sip::{Carrier, HeaderField};
+use crate::model::sip::{Carrier, HeaderField, HeaderName, Raw};
 use crate::model::{At, Both, Counter, DecodeAs, Defect, Direction, Loss};
-use crate::session::held::{self, Held};
+use crate::session::held::{self, Held, LARGEST_SPARE};
 use crate::session::{Decoder, Output, Probe};
-use crate::wire::sip::{self, Head, Likeness};
+use crate::wire::sip::{self, Head, HeadReader, Likeness, Reading};
 use compression::{Compression, Signal};
 
 /// The entry in [`crate::session::PROBES`].
@@ -51,13 +51,13 @@ impl Decoder for Datagrams {
             out.stats.count(Counter::SipKeepAlive);
             return;
         }
-        let head_end = sip::find_head_end(bytes, 0).unwrap_or(bytes.len());
-        let Some(mut head) = bytes.get(..head_end).and_then(sip::parse_head) else {
+        let Some(mut head) = sip::parse_head(bytes) else {
             out.stats.add(Counter::SipSkippedBytes, bytes.len() as u64);
             let skipped = bytes.len() as u64;
             let defect = Defect { skipped, ..Defect::new("SIP", 0, "a datagram that is no SIP message") };
             return out.defect(at, direction, defect);
         };
+        let head_end = head.length.unwrap_or(bytes.len());
         let body = bytes.len() - head_end;
         let claimed = head.content_length.unwrap_or(body);
         if claimed > body {
@@ -263,8 +263,8 @@ impl Listens {
 /// The message that the held bytes begin, as far as it is known.
 #[derive(Default)]
 struct Pending {
-    /// From where to look for the end of the head.
-    scan: usize,
+    /// What was read of the head, where it is not whole.
+    reader: Option<Box<HeadReader>>,
     /// Lengths of the head and of the whole, once the head is there.
     lengths: Option<(usize, usize)>,
     /// The head, where the body is waited for.
@@ -319,24 +319,49 @@ impl Half {
 
     /// About how many bytes of memory it takes.
     fn cost(&self) -> usize {
-        let fields = self.pending.head.as_ref().map_or(0, |head| head.headers.capacity());
-        self.held.cost() + fields * size_of::<HeaderField>()
+        let fields = self.pending.head.as_ref().map_or(0, |head| head.headers.len());
+        let reader = self.pending.reader.as_ref().map_or(0, |reader| reader.cost());
+        let room = self.pending.lengths.map_or(0, |(_, total)| total.min(LARGEST_SPARE));
+        self.held.cost() + room.saturating_sub(self.held.bytes.len()) + fields * size_of::<HeaderField>() + reader
     }
 
-    fn data(&mut self, at: At, direction: Direction, bytes: &[u8], out: &mut Output<'_>) {
+    fn data(&mut self, at: At, direction: Direction, mut bytes: &[u8], out: &mut Output<'_>) {
+        if let Some((head_end, total)) = self.pending.lengths {
+            let missing = total.saturating_sub(self.held.bytes.len());
+            let (last, after) = bytes.split_at_checked(missing).unwrap_or((bytes, &[]));
+            self.held.push(last, at);
+            if self.held.bytes.len() < total {
+                return;
+            }
+            bytes = after;
+            // The message ends where it says: what is held is the message.
+            if (after.is_empty() || begins(after) != Likeness::No)
+                && let Some(head) = self.pending.head.take()
+            {
+                let span = held::span(&self.held.marks, 0, total).unwrap_or((at, at));
+                let raw = self.held.take().into_bytes(out.spares);
+                self.deliver((raw.into(), head_end), span, direction, *head, true, out);
+            }
+        }
         if self.held.bytes.is_empty() {
             // Whole messages in one packet are read where they lie.
             let used = self.read(bytes, 0, &[(bytes.len(), at)], direction, out);
+            self.make_room(out);
             self.held.begin(bytes.get(used..).unwrap_or_default(), at, out.spares);
-            return;
+        } else {
+            self.held.push(bytes, at);
+            let held = self.held.take();
+            let used = self.read(&held.bytes, 0, &held.marks, direction, out);
+            self.held = held.behind(used, out.spares);
+            self.make_room(out);
         }
-        self.held.push(bytes, at);
-        if self.pending.lengths.is_some_and(|(_, total)| self.held.bytes.len() < total) {
-            return;
+    }
+
+    /// Makes room for the message that waits for its body.
+    fn make_room(&mut self, out: &mut Output<'_>) {
+        if let Some((_, total)) = self.pending.lengths {
+            self.held.fit(total, out.spares);
         }
-        let held = self.held.take();
-        let used = self.read(&held.bytes, 0, &held.marks, direction, out);
-        self.held = held.behind(used, out.spares);
     }
 
     /// Reads messages from `from` on; returns up to where the bytes are done with.
@@ -358,6 +383,10 @@ impl Half {
     }
 
     fn step(&mut self, here: &Place<'_>, out: &mut Output<'_>) -> Step {
+        // Of a message that was begun, the start line is known.
+        if self.pending.lengths.is_some() || self.pending.reader.as_ref().is_some_and(|reader| reader.has_start()) {
+            return self.message(here, out);
+        }
         if self.skip > 0 {
             let used = self.skip.min(here.rest.len());
             self.skip -= used;
@@ -395,6 +424,7 @@ impl Half {
             if here.rest.len() - last_line > sip::LONGEST_START { here.rest.len() } else { last_line }
         });
         self.adrift = true;
+        self.pending = Pending::default();
         if used == 0 {
             return Step::Wait;
         }
@@ -407,24 +437,18 @@ impl Half {
     /// Reads the message that `here` begins, if enough of it is there.
     fn message(&mut self, here: &Place<'_>, out: &mut Output<'_>) -> Step {
         self.tell_rubbish(here.direction, out);
-        let (head_end, total) = match self.pending.lengths {
-            Some(lengths) => lengths,
-            None => match sip::find_head_end(here.rest, self.pending.scan) {
-                Ok(head_end) if head_end <= out.limits.sip_head => (head_end, 0),
-                Err(scan) if here.rest.len() <= out.limits.sip_head => {
-                    self.pending.scan = scan;
-                    return Step::Wait;
+        let known = self.pending.lengths.zip(self.pending.head.take());
+        let (mut head, head_end, total) = match known {
+            Some(((head_end, total), head)) => (*head, head_end, total),
+            None => match self.head(here, out) {
+                Ok(mut head) => {
+                    let head_end = head.length.unwrap_or(here.rest.len());
+                    let total = expected_length(here.rest, head_end, &mut head);
+                    (head, head_end, total)
                 }
-                _ => return self.oversized_head(here, out),
+                Err(step) => return step,
             },
         };
-        let known = self.pending.head.take().map(|head| *head);
-        let Some(mut head) = known.or_else(|| here.rest.get(..head_end).and_then(sip::parse_head)) else {
-            // `begins` took the line for a start line by its beginning; whole, it is none.
-            self.pending = Pending::default();
-            return Step::Used(memchr::memchr(b'\n', here.rest).map_or(here.rest.len(), |end| end + 1));
-        };
-        let total = if total > 0 { total } else { expected_length(here.rest, head_end, &mut head) };
         if total.saturating_sub(head_end) > out.limits.sip_body {
             return self.oversized_body(here, (head_end, total), head, out);
         }
@@ -434,10 +458,28 @@ impl Half {
             return Step::Wait;
         }
         // What stands behind an agreement on compression looks like no message, and is none.
-        let may_be_compressed = self.listens != Listens::Nothing && compression::is_named(&head, here.rest);
+        let may_be_compressed =
+            self.listens != Listens::Nothing && head.headers.first(HeaderName::Compression).is_some();
         let total = if may_be_compressed { total } else { settle_length(here.rest, head_end, total, &mut head) };
-        self.deliver(here, (head_end, total), head, true, out);
+        self.deliver_from(here, (head_end, total), head, true, out);
         Step::Used(total)
+    }
+
+    /// Reads the head that `here` begins; what else to do where it is not whole, or none.
+    fn head(&mut self, here: &Place<'_>, out: &mut Output<'_>) -> Result<Head, Step> {
+        let window = here.rest.get(..out.limits.sip_head).unwrap_or(here.rest);
+        let mut begun = self.pending.reader.take();
+        let mut new = HeadReader::default();
+        match begun.as_deref_mut().unwrap_or(&mut new).read(window, false) {
+            Reading::Done(head) => Ok(head),
+            Reading::Cut if window.len() == here.rest.len() => {
+                self.pending.reader = begun.or_else(|| Some(Box::new(new)));
+                Err(Step::Wait)
+            }
+            Reading::Cut => Err(self.oversized_head(here, out)),
+            // `begins` took the line for a start line by its beginning; whole, it is none.
+            Reading::NoHead => Err(Step::Used(memchr::memchr(b'\n', here.rest).map_or(here.rest.len(), |end| end + 1))),
+        }
     }
 
     fn oversized_head(&mut self, here: &Place<'_>, out: &mut Output<'_>) -> Step {
@@ -461,7 +503,7 @@ impl Half {
         out.stats.count(Counter::SipBodySkipped);
         let body = total - head_end;
         head.defects.push(Defect::new("SIP", head_end, format!("a body of {body} bytes is not kept")));
-        self.deliver(here, (head_end, head_end), head, false, out);
+        self.deliver_from(here, (head_end, head_end), head, false, out);
         // Where the next message begins before the body can be over, the length was wrong.
         match sip::find_start(here.rest, head_end) {
             Some(next) if next < total => Step::Used(next),
@@ -476,7 +518,8 @@ impl Half {
         }
     }
 
-    fn deliver(
+    /// Delivers the first `total` bytes from `here` on.
+    fn deliver_from(
         &mut self,
         here: &Place<'_>,
         (head_end, total): (usize, usize),
@@ -485,12 +528,24 @@ impl Half {
         out: &mut Output<'_>,
     ) {
         let raw = here.rest.get(..total).unwrap_or(here.rest);
-        let mut message = sip::message(raw.into(), head_end, head, self.carrier, complete);
+        self.deliver((raw.into(), head_end), here.span(raw.len()), here.direction, head, complete, out);
+    }
+
+    fn deliver(
+        &mut self,
+        (raw, head_end): (Raw, usize),
+        span: (At, At),
+        direction: Direction,
+        head: Head,
+        complete: bool,
+        out: &mut Output<'_>,
+    ) {
+        let mut message = sip::message(raw, head_end, head, self.carrier, complete);
         message.compressed = self.compressed;
         if self.listens != Listens::Nothing && complete {
             self.signal = compression::signal(&message).filter(|&signal| self.listens.to(signal));
         }
-        out.sip(here.span(raw.len()), here.direction, message);
+        out.sip(span, direction, message);
         self.pending = Pending::default();
         self.adrift = false;
     }
@@ -520,12 +575,12 @@ impl Half {
             };
             // A Content-Length that is too large swallows the messages behind.
             let Some(next) = self.pending.lengths.and_then(|_| sip::find_start(rest, head_end)) else {
-                self.deliver(&here, (head_end, rest.len()), head, false, out);
+                self.deliver_from(&here, (head_end, rest.len()), head, false, out);
                 break;
             };
             let what = format!("Content-Length says more, but the next message begins after {} bytes", next - head_end);
             head.defects.push(Defect::new("SIP", head_end, what));
-            self.deliver(&here, (head_end, next), head, true, out);
+            self.deliver_from(&here, (head_end, next), head, true, out);
             from = self.read(&bytes, from + next, &marks, direction, out);
         }
         self.listens = listens;
