@@ -19,7 +19,7 @@ use crate::logs::{self, LogInput, Logs};
 use crate::model::{At, Counter, Direction, FlowKey, InputNo, Limits, PacketNo, Payload, Ports, Span, Timestamp};
 use crate::story::login::Login;
 use crate::story::report::ClockReport;
-use crate::story::{Damage, Report, Row};
+use crate::story::{Bodies, Damage, Report, Row};
 
 /// Inputs being analysed.
 pub struct Run {
@@ -117,9 +117,9 @@ impl Run {
         })
     }
 
-    /// Nobody will ask what the bodies of sign-ins say.
-    pub fn leave_bodies_unread(&mut self) {
-        self.engine.leave_bodies_unread();
+    /// What is asked of the bodies of SIP messages; before the first row.
+    pub fn set_bodies(&mut self, bodies: Bodies) {
+        self.engine.set_bodies(bodies);
     }
 
     /// The next sign-in that is over, and what is wrong with it; ask after each row, and after the last.

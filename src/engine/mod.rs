@@ -20,7 +20,7 @@ use crate::model::{At, Direction, FlowKey, Limits, Message, Observation, Packet,
 use crate::story::authentication::Tracker;
 use crate::story::login::Login;
 use crate::story::login::tracker::AttemptNo;
-use crate::story::{Damage, Report, Row, Story};
+use crate::story::{Bodies, Damage, Report, Row, Story};
 use crate::wire::packet::Frame;
 use front::Front;
 use join::seam::InLog;
@@ -208,9 +208,9 @@ impl Engine {
         self.work.upper(|upper| upper.story.name_inputs(names));
     }
 
-    /// Nobody will ask what the bodies of sign-ins say.
-    pub fn leave_bodies_unread(&mut self) {
-        self.work.upper(|upper| upper.story.leave_bodies_unread());
+    /// What is asked of the bodies of SIP messages; before the first packet.
+    pub fn set_bodies(&mut self, bodies: Bodies) {
+        self.work.upper(|upper| upper.story.set_bodies(bodies));
     }
 
     /// An input cannot be read on.

@@ -12,7 +12,7 @@ use crate::findings::Finding;
 use crate::model::Span;
 use crate::story::fields::{self, Getter, Value};
 use crate::story::summary::write_summary;
-use crate::story::{Report, Row};
+use crate::story::{Bodies, Report, Row};
 
 /// The entry in [`crate::export::EXPORTERS`].
 pub static EXPORTER: Exporter =
@@ -149,6 +149,10 @@ impl Export for Csv {
         }
         line.end();
         self.out.write_all(&self.line.bytes)
+    }
+
+    fn bodies(&self) -> Bodies {
+        Bodies::default()
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -13,7 +13,7 @@ use std::io::{self, Write};
 use crate::findings::Finding;
 use crate::model::Timestamp;
 use crate::story::login::Login;
-use crate::story::{Report, Row};
+use crate::story::{Bodies, Report, Row};
 
 /// Writes a timeline in one format.
 pub trait Export {
@@ -23,9 +23,9 @@ pub trait Export {
     /// What the writer says.
     fn row(&mut self, row: &Row) -> io::Result<()>;
 
-    /// Whether it tells what sign-ins went through.
-    fn tells_logins(&self) -> bool {
-        false
+    /// What it asks of the bodies of SIP messages.
+    fn bodies(&self) -> Bodies {
+        Bodies { told: false, kept: true }
     }
 
     /// Takes a sign-in that is over, and what is wrong with it.

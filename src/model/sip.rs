@@ -68,6 +68,12 @@ impl From<Vec<u8>> for Raw {
     }
 }
 
+impl From<&str> for Raw {
+    fn from(text: &str) -> Self {
+        Self::Text(text.into())
+    }
+}
+
 impl From<&[u8]> for Raw {
     fn from(bytes: &[u8]) -> Self {
         str::from_utf8(bytes).map_or_else(|_| Self::Bytes(bytes.into()), |text| Self::Text(text.into()))
@@ -277,6 +283,8 @@ pub struct SipMessage {
     pub headers: Headers,
     /// Where the body begins: after the blank line.
     pub body_at: u32,
+    /// Bytes of the body, also where it was let go.
+    pub body_bytes: u32,
     /// `CSeq`, where it can be read.
     pub cseq: Option<CSeq>,
     /// What carried it.
@@ -295,7 +303,26 @@ impl SipMessage {
         self.raw.text(extent)
     }
 
-    /// The body; empty where there is none.
+    /// Lets go of the body, which nobody will ask for.
+    pub fn let_body_go(&mut self) {
+        let head = self.body_at as usize;
+        if self.raw.len().saturating_sub(head) > SMALL_BODY {
+            self.raw = match &self.raw {
+                Raw::Text(text) => text.get(..head).unwrap_or_default().into(),
+                Raw::Bytes(bytes) => bytes.get(..head).unwrap_or_default().into(),
+            };
+        }
+    }
+
+    /// About how many bytes of memory it takes, or would take with its body.
+    pub fn weight(&self) -> usize {
+        size_of::<Self>()
+            + self.body_at as usize
+            + self.body_bytes as usize
+            + self.headers.len() * size_of::<HeaderField>()
+    }
+
+    /// The body; empty where there is none, or where it was let go.
     pub fn body(&self) -> &[u8] {
         self.raw.get(self.body_at as usize..).unwrap_or_default()
     }
@@ -354,6 +381,9 @@ impl SipMessage {
         matches!(self.start, StartLine::Request { .. })
     }
 }
+
+/// A body so small stays: a copy of the head would take longer than it frees.
+const SMALL_BODY: usize = 256;
 
 /// Joins the lines of a folded value with one blank each (RFC 3261 §7.3.1).
 fn unfold(value: Cow<'_, str>) -> Cow<'_, str> {

@@ -269,7 +269,7 @@ pub static FIELDS: &[Field] = &[
     field("event", "event package", |row| header(row, HeaderName::Event, before_parameters)),
     field("content_type", "media type of the body", |row| header(row, HeaderName::ContentType, before_parameters)),
     field("body_bytes", "bytes of the body", |row| match &row.message {
-        Message::Sip(message) => int(message.body().len() as u64),
+        Message::Sip(message) => int(message.body_bytes),
         Message::Http(message) => int(message.body_bytes),
         _ => None,
     })

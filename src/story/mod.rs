@@ -40,9 +40,30 @@ use transactions::Transactions;
 pub use report::{Damage, FlowReport, PointPair, Report};
 pub use row::{AlsoSeen, LogCopy, Mark, Row, RowFlow, RowId};
 
+/// What is asked of the bodies of SIP messages. None is left unread where it decides how a step of a sign-in went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bodies {
+    /// Sign-ins tell what they say.
+    pub told: bool,
+    /// Rows keep them. Without them what waits takes less memory.
+    pub kept: bool,
+}
+
+impl Bodies {
+    /// All that can be asked.
+    pub const ALL: Self = Self { told: true, kept: true };
+
+    /// What either asks.
+    #[must_use]
+    pub const fn or(self, other: Self) -> Self {
+        Self { told: self.told || other.told, kept: self.kept || other.kept }
+    }
+}
+
 /// Builds the story of a capture.
 pub struct Story {
     limits: Limits,
+    bodies: Bodies,
     inputs: Vec<Arc<str>>,
     names: Names,
     transactions: Transactions,
@@ -102,13 +123,15 @@ impl Story {
             inner_sessions: Vec::new(),
             cited: Vec::new(),
             forgotten: 0,
+            bodies: Bodies::ALL,
             limits,
         }
     }
 
-    /// Nobody will ask what the bodies of sign-ins say: they are read only where that decides how a step went.
-    pub fn leave_bodies_unread(&mut self) {
-        self.logins.leave_bodies_unread();
+    /// What is asked of the bodies of SIP messages; all, where that is not said.
+    pub fn set_bodies(&mut self, bodies: Bodies) {
+        self.bodies = bodies;
+        self.logins.set_bodies(bodies);
     }
 
     /// Names the inputs; rows name theirs where there are several.
@@ -196,6 +219,13 @@ impl Story {
         }
         row.attempt = self.logins.row(&row);
         row.elapsed = at.time.since(self.first.map_or(at.time, |first| first.time));
+        // A copy of the message in another capture is told by its body, too.
+        if !self.bodies.kept
+            && self.inputs.len() < 2
+            && let Message::Sip(message) = &mut row.message
+        {
+            message.let_body_go();
+        }
         self.queue.push(row);
     }
 

@@ -173,7 +173,7 @@ impl Row {
     /// About how many bytes it holds.
     pub fn weight(&self) -> usize {
         let message = match &self.message {
-            Message::Sip(message) => message.raw.len() + message.headers.len() * 20 + 128,
+            Message::Sip(message) => message.weight(),
             Message::Dns(message) => message.weight(),
             Message::Http(message) => message.weight(),
             Message::Tls(event) => event.weight(),

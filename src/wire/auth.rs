@@ -86,17 +86,19 @@ const SEPARATOR: u8 = 2;
 const WORD_END: u8 = 4;
 
 /// The classes of each byte.
-const CLASSES: [u8; 256] = {
+static CLASSES: [u8; 256] = {
     let mut classes = [0; 256];
-    let mut byte = 0;
-    while byte < classes.len() {
-        classes[byte] = match byte as u8 {
+    let mut rest: &mut [u8] = &mut classes;
+    let mut byte = 0_u8;
+    while let Some((class, after)) = rest.split_first_mut() {
+        *class = match byte {
             b' ' | b'\t' | b'\n' | b'\x0c' | b'\r' => BLANK | SEPARATOR | WORD_END,
             b',' => SEPARATOR | WORD_END,
             b'=' | b'"' => WORD_END,
             _ => 0,
         };
-        byte += 1;
+        byte = byte.wrapping_add(1);
+        rest = after;
     }
     classes
 };

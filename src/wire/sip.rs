@@ -386,6 +386,7 @@ pub fn message(raw: Raw, body_at: usize, head: Head, carrier: Carrier, complete:
         start: head.start,
         headers: head.headers,
         body_at: u32::try_from(body_at.min(raw.len())).unwrap_or(u32::MAX),
+        body_bytes: u32::try_from(raw.len().saturating_sub(body_at)).unwrap_or(u32::MAX),
         cseq,
         carrier,
         compressed: false,

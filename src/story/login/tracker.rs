@@ -21,6 +21,7 @@ use crate::model::{
     At, DecodeAs, Defect, Direction, FlowKey, Limits, Message, PointNo, Ports, Recent, Span, TcpEvent, Timestamp,
     TransportKind,
 };
+use crate::story::Bodies;
 use crate::story::authentication::Token;
 use crate::story::authentication::signature::{Signature, Verdict};
 use crate::story::login::connection::Connection;
@@ -116,9 +117,9 @@ impl Logins {
         }
     }
 
-    /// Nobody will ask what the bodies of sign-ins say: they are read only where that decides how a step went.
-    pub fn leave_bodies_unread(&mut self) {
-        self.tells = false;
+    /// What is asked of the bodies of SIP messages.
+    pub const fn set_bodies(&mut self, bodies: Bodies) {
+        self.tells = bodies.told;
     }
 
     /// How many attempts were closed early or forgotten, for the bound.
