@@ -51,7 +51,7 @@ fn inner_keys(capture: &str, files: &[&str]) -> (Vec<[String; 3]>, Vec<Vec<Cow<'
         let Some(flight) = said.flight() else { continue };
         flights.push(flight.messages.clone());
         if flight.opened.is_some() {
-            let opaque = said.terms.opaque.as_deref().unwrap();
+            let opaque = said.terms.opaque().unwrap();
             found.push(engine.authentication(|associations| {
                 let inner = associations.inner(&flow.key, opaque).unwrap();
                 let keys = inner.keys.as_ref().unwrap();

@@ -116,8 +116,10 @@ pub enum HeaderName {
     Expires,
     From,
     MsDiagnostics,
+    MsDiagnosticsPublic,
     MsUserLogonData,
     ProxyAuthenticate,
+    ProxyAuthenticationInfo,
     ProxyAuthorization,
     SubscriptionState,
     To,
@@ -172,6 +174,8 @@ impl HeaderName {
             18 if is("ms-user-logon-data") => Self::MsUserLogonData,
             19 if is("Proxy-Authorization") => Self::ProxyAuthorization,
             19 if is("Authentication-Info") => Self::AuthenticationInfo,
+            21 if is("ms-diagnostics-public") => Self::MsDiagnosticsPublic,
+            25 if is("Proxy-Authentication-Info") => Self::ProxyAuthenticationInfo,
             _ => Self::Other,
         }
     }

@@ -326,9 +326,8 @@ const MOST_DIAGNOSTICS: usize = 16;
 
 /// What the servers on the way say about an answer.
 pub fn diagnostics(message: &SipMessage) -> Vec<Diagnostics> {
-    let names = ["ms-diagnostics", "ms-diagnostics-public"];
-    let is_one = |name: &[u8]| names.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
-    let headers = message.headers_where(|_, name| is_one(name));
+    let headers =
+        message.headers_where(|id, _| matches!(id, HeaderName::MsDiagnostics | HeaderName::MsDiagnosticsPublic));
     headers.filter_map(|header| Diagnostics::parse(&header.value)).take(MOST_DIAGNOSTICS).collect()
 }
 

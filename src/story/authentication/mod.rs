@@ -347,7 +347,12 @@ impl Tracker {
     /// Takes a message; `None` where it has nothing to do with authentication.
     pub fn message(&mut self, flow: &FlowKey, message: &SipMessage, keys: &KeyStore) -> Option<Authentication> {
         let values = carriers(message);
-        let carried: SmallVec<[Carried<'_>; 1]> = values.iter().filter_map(parse).collect();
+        let mut carried = SmallVec::<[Carried<'_>; 1]>::new();
+        for (value, writer, is_challenge) in &values {
+            if let Some(auth) = Auth::parse(value) {
+                carried.push(Carried { auth, writer: *writer, is_challenge: *is_challenge });
+            }
+        }
         // The first of those that say most.
         let main = carried.iter().rev().max_by_key(|carried| carried.rank())?;
         let offer =
@@ -500,21 +505,19 @@ type Carrier<'a> = (Cow<'a, str>, Direction, bool);
 /// Values of the headers that carry challenges, credentials and signatures, with what they are.
 fn carriers(message: &SipMessage) -> SmallVec<[Carrier<'_>; 1]> {
     use HeaderName as H;
-    let found = message.headers.iter().filter_map(|field| {
+    let mut found = SmallVec::new();
+    for field in message.headers.iter() {
         let (writer, is_challenge) = match field.id {
             H::Authorization | H::ProxyAuthorization => (Direction::Out, false),
             H::WwwAuthenticate | H::ProxyAuthenticate => (Direction::In, true),
-            H::AuthenticationInfo => (Direction::In, false),
-            H::Other if message.is_named(field, "Proxy-Authentication-Info") => (Direction::In, false),
-            _ => return None,
+            H::AuthenticationInfo | H::ProxyAuthenticationInfo => (Direction::In, false),
+            _ => continue,
         };
-        Some((message.value(field), writer, is_challenge))
-    });
-    found.take(MOST_HEADERS).collect()
-}
-
-fn parse<'a>((value, writer, is_challenge): &'a Carrier<'_>) -> Option<Carried<'a>> {
-    Some(Carried { auth: Auth::parse(value)?, writer: *writer, is_challenge: *is_challenge })
+        if found.len() < MOST_HEADERS {
+            found.push((message.value(field), writer, is_challenge));
+        }
+    }
+    found
 }
 
 #[cfg(test)]

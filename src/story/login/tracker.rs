@@ -640,7 +640,7 @@ fn is_notable(row: &Row) -> bool {
             message.status().is_some_and(|status| status >= 300)
                 || message.is_request()
                     && row.direction == Direction::In
-                    && message.header_named("ms-diagnostics").is_some()
+                    && message.header(HeaderName::MsDiagnostics).is_some()
         }
         Message::Http(message) => {
             matches!(message.start, crate::model::http::HttpStart::Response { status: 300.., .. })
@@ -690,7 +690,7 @@ fn is_of_endpoint(row: &Row, message: &SipMessage) -> bool {
 
 /// Whether a REGISTER ends a registration.
 fn signs_out(message: &SipMessage) -> bool {
-    message.header_named("Expires").is_some_and(|expires| expires.trim() == "0")
+    message.header(HeaderName::Expires).is_some_and(|expires| expires.trim() == "0")
 }
 
 impl Login {
@@ -786,7 +786,7 @@ impl Login {
     fn register(&mut self, flow: &FlowKey, row: &Row, message: &SipMessage) -> StepKind {
         if self.endpoint.user_agent.is_none() {
             self.endpoint.user_agent =
-                message.header_named("User-Agent").map(|agent| steps::clip(&agent, 256).to_owned());
+                message.header(HeaderName::UserAgent).map(|agent| steps::clip(&agent, 256).to_owned());
         }
         let purpose = match (signs_out(message), self.registered) {
             (true, _) => Purpose::SignOut,
@@ -809,7 +809,7 @@ impl Login {
     /// An answer to a REGISTER.
     fn registered_answer(&mut self, flow: &FlowKey, row: &Row, message: &SipMessage) -> Option<StepKind> {
         let remote = message
-            .header_named("ms-user-logon-data")
+            .header(HeaderName::MsUserLogonData)
             .is_some_and(|data| data.trim().eq_ignore_ascii_case("RemoteUser"));
         if remote {
             self.remote.get_or_insert(row.mark());
