@@ -338,9 +338,12 @@ impl Session {
     fn settle(&mut self, keep: bool, before: usize, out: &mut Vec<Observation>) {
         if !keep {
             let room = MOST_WAITING.saturating_sub(self.waiting.len());
-            self.waiting.extend(out.drain(before..).take(room));
+            let told = out.drain(before..).take(room);
+            // Of other traffic it is mostly one, that the connection was opened, and there are many connections.
+            self.waiting.reserve_exact(told.len());
+            self.waiting.extend(told);
         } else if !std::mem::replace(&mut self.kept, true) {
-            out.splice(before..before, self.waiting.drain(..));
+            out.splice(before..before, std::mem::take(&mut self.waiting));
         }
     }
 }
