@@ -14,7 +14,7 @@ use common::{
 };
 use lynccap::engine::Options;
 use lynccap::model::tls::TlsEvent;
-use lynccap::model::{Counter, LinkType, Message, Span, TcpEvent, Timestamp};
+use lynccap::model::{Counter, Limits, LinkType, Message, Span, TcpEvent, Timestamp};
 use lynccap::story::Row;
 
 fn all_captures() -> Vec<Capture> {
@@ -961,4 +961,46 @@ fn packets_may_be_noise() {
         feed.finish()
     });
     assert_eq!(told.count(Counter::Packets), 60_000);
+}
+
+/// Packets of a capture made by hand, ten milliseconds apart.
+fn told_of(packets: &[Vec<u8>], options: Options) -> Told {
+    let mut feed = Feed::new(options);
+    for (packet, number) in packets.iter().zip(0..) {
+        feed.push(Timestamp::from_nanos(number * 10_000_000), LinkType::RAW, packet);
+    }
+    feed.finish()
+}
+
+#[test]
+fn a_length_alone_takes_no_memory_from_others() {
+    let count = 200;
+    let mut packets = Vec::new();
+    let mut conversations: Vec<_> = (0..count).map(|number| Conversation::new(number, 5060)).collect();
+    let body = "x".repeat(60_000);
+    let messages: Vec<_> = (1..=count).map(|number| request(number, &body)).collect();
+    let head = messages[0].len() - body.len() - 10;
+    for (conversation, message) in conversations.iter_mut().zip(&messages) {
+        packets.extend(conversation.open());
+        packets.push(conversation.send(&message.as_bytes()[..head]));
+    }
+    for (conversation, message) in conversations.iter_mut().zip(&messages) {
+        let pieces = message.as_bytes()[head..].chunks(1400).map(|piece| conversation.send(piece));
+        packets.extend(pieces.collect::<Vec<_>>());
+    }
+    let limits = Limits::within(16 << 20);
+    assert!(limits.pending_bytes < 200 * body.len(), "what they claim is more than may be held");
+    let told = told_of(&packets, Options { limits, ..Options::default() });
+    assert_eq!((told.count(Counter::PendingBound), complete(&told)), (0, 200));
+}
+
+#[test]
+fn a_start_line_that_is_none_costs_the_next_message_nothing() {
+    let mut conversation = Conversation::new(0, 5060);
+    let mut packets = conversation.open().to_vec();
+    packets.push(conversation.send(request(1, "").as_bytes()));
+    packets.push(conversation.send(format!("REGISTER sip:ex.test;{}", "p".repeat(700)).as_bytes()));
+    packets.push(conversation.send(format!(" foo\r\n{}", request(2, "")).as_bytes()));
+    packets.push(conversation.send(request(3, "").as_bytes()));
+    assert_eq!(complete(&told_of(&packets, Options::default())), 3);
 }

@@ -4,9 +4,9 @@
 
 mod common;
 
-use common::{Owned, Told, capture, captures, check_same, packet, packets, tell, tls_captures};
+use common::{Conversation, Feed, Owned, Told, capture, captures, check_same, packet, packets, tell, tls_captures};
 use lynccap::engine::Options;
-use lynccap::model::{Counter, LinkType};
+use lynccap::model::{Counter, LinkType, Timestamp};
 use lynccap::story::Row;
 
 fn both_ways(packets: &[Owned]) -> (Told, Told) {
@@ -103,4 +103,48 @@ fn a_port_that_nothing_asks_for_changes_nothing() {
             assert!(told.of_kind("sip") >= messages, "{file}: {} messages", told.of_kind("sip"));
         }
     }
+}
+
+/// A DNS message over TCP about the address of `certs.odd.test`; an answer where there is an address.
+fn look_up(address: Option<[u8; 4]>) -> Vec<u8> {
+    let question = b"\x05certs\x03odd\x04test\0\0\x01\0\x01";
+    let answer = address.map(|address| [&b"\xc0\x0c\0\x01\0\x01\0\0\0\x3c\0\x04"[..], &address].concat());
+    let flags = if address.is_some() { [0x81, 0x80] } else { [1, 0] };
+    let head = [0x12, 0x34, flags[0], flags[1], 0, 1, 0, u8::from(address.is_some()), 0, 0, 0, 0];
+    let message = [&head[..], question, &answer.unwrap_or_default()].concat();
+    [&u16::try_from(message.len()).unwrap().to_be_bytes()[..], &message].concat()
+}
+
+#[test]
+fn a_host_is_watched_by_addresses_that_are_known_later() {
+    let message = |start: &str, cseq: &str, more: &str| {
+        format!(
+            "{start}\r\nVia: SIP/2.0/TCP 10.0.0.2:10000\r\nFrom: <sip:ann@odd.test>;tag=1;epid=e\r\n\
+             To: <sip:ann@odd.test>\r\nCall-ID: c\r\nCSeq: {cseq}\r\n{more}Content-Length: 0\r\n\r\n"
+        )
+    };
+    let offer = "WWW-Authenticate: TLS-DSK realm=\"r\", targetname=\"s\", version=4, \
+                 sts-uri=\"https://certs.odd.test:9999/x.svc\"\r\n";
+    let mut sip = Conversation::new(0, 5060);
+    let mut packets = sip.open().to_vec();
+    packets.push(sip.send(message("REGISTER sip:odd.test SIP/2.0", "1 REGISTER", "").as_bytes()));
+    packets.push(sip.answer(message("SIP/2.0 401 Unauthorized", "1 REGISTER", offer).as_bytes()));
+    // The sieve itself reads no DNS over TCP.
+    let mut names = Conversation::new(1, 53);
+    let web = (packet::address(77), 9999);
+    packets.extend(names.open());
+    packets.push(names.send(&look_up(None)));
+    packets.push(names.answer(&look_up(Some(web.0.octets()))));
+    packets.push(sip.send(message("OPTIONS sip:odd.test SIP/2.0", "2 OPTIONS", "").as_bytes()));
+    let mut odd = Conversation::new(2, 9999);
+    odd.server = web;
+    packets.extend(odd.open());
+    packets.push(odd.send(b"\x01\x02no protocol that is known"));
+    let mut feed = Feed::new(Options::default());
+    for (packet, number) in packets.iter().zip(0..) {
+        feed.push(Timestamp::from_nanos(number * 10_000_000), LinkType::RAW, packet);
+    }
+    let told = feed.finish();
+    let is_odd = |row: &&Row| row.flow.is_some_and(|flow| flow.key.server == web.into());
+    assert_eq!(told.rows.iter().filter(is_odd).count(), 1, "the connection is told");
 }

@@ -22,7 +22,7 @@ pub struct Spares {
 const MOST_SPARES: usize = 4;
 
 /// Room of an emptied buffer that is kept, and of one that is made before its bytes are there.
-pub const LARGEST_SPARE: usize = 64 << 10;
+const LARGEST_SPARE: usize = 64 << 10;
 
 impl Spares {
     /// An empty buffer.

@@ -205,7 +205,7 @@ fn start_line(whole: &[u8], line: &[u8]) -> Option<StartLine> {
         return Some(StartLine::Response { status, reason: extent(whole, reason.trim_ascii()) });
     }
     let (method, after) = line.split_at(line.iter().position(|&byte| is_blank(byte))?);
-    let version_at = after.windows(4).rposition(|word| word == b"SIP/")?;
+    let version_at = after.windows(4).rposition(|word| word.eq_ignore_ascii_case(b"SIP/"))?;
     let uri = after.get(..version_at)?.trim_ascii();
     Some(StartLine::Request { method: extent(whole, method), uri: extent(whole, uri) })
 }
@@ -605,6 +605,14 @@ mod tests {
         assert_eq!(find_head_end(b"a\n\nb", 0), Ok(3));
         assert_eq!(find_head_end(b"a\r\n\r", 0), Err(1));
         assert_eq!(find_head_end(b"abc\r\n\r\n", 3), Ok(7));
+    }
+
+    #[test]
+    fn versions_in_any_case() {
+        let message = read(b"INVITE sip:a@b sip/2.0\r\nCSeq: 1 INVITE\r\n\r\n");
+        assert_eq!(message.method().unwrap(), "INVITE");
+        assert!(matches!(message.start, StartLine::Request { uri, .. } if message.text(uri) == "sip:a@b"));
+        assert_eq!(read(b"sIp/2.0 200 OK\r\n\r\n").status(), Some(200));
     }
 
     #[test]

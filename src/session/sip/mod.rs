@@ -14,7 +14,7 @@ use std::borrow::Cow;
 
 use crate::model::sip::{Carrier, HeaderField, HeaderName, Raw};
 use crate::model::{At, Both, Counter, DecodeAs, Defect, Direction, Loss};
-use crate::session::held::{self, Held, LARGEST_SPARE};
+use crate::session::held::{self, Held};
 use crate::session::{Decoder, Output, Probe};
 use crate::wire::sip::{self, Head, HeadReader, Likeness, Reading};
 use compression::{Compression, Signal};
@@ -321,8 +321,9 @@ impl Half {
     fn cost(&self) -> usize {
         let fields = self.pending.head.as_ref().map_or(0, |head| head.headers.len());
         let reader = self.pending.reader.as_ref().map_or(0, |reader| reader.cost());
-        let room = self.pending.lengths.map_or(0, |(_, total)| total.min(LARGEST_SPARE));
-        self.held.cost() + room.saturating_sub(self.held.bytes.len()) + fields * size_of::<HeaderField>() + reader
+        let made = self.pending.lengths.filter(|&(_, total)| total == self.held.bytes.capacity());
+        let room = made.map_or(0, |(_, total)| total.saturating_sub(self.held.bytes.len()));
+        self.held.cost() + room + fields * size_of::<HeaderField>() + reader
     }
 
     fn data(&mut self, at: At, direction: Direction, mut bytes: &[u8], out: &mut Output<'_>) {
@@ -331,7 +332,7 @@ impl Half {
             let (last, after) = bytes.split_at_checked(missing).unwrap_or((bytes, &[]));
             self.held.push(last, at);
             if self.held.bytes.len() < total {
-                return;
+                return self.make_room(self.held.bytes.len(), out);
             }
             bytes = after;
             // The message ends where it says: what is held is the message.
@@ -346,20 +347,22 @@ impl Half {
         if self.held.bytes.is_empty() {
             // Whole messages in one packet are read where they lie.
             let used = self.read(bytes, 0, &[(bytes.len(), at)], direction, out);
-            self.make_room(out);
-            self.held.begin(bytes.get(used..).unwrap_or_default(), at, out.spares);
+            let left = bytes.get(used..).unwrap_or_default();
+            self.make_room(left.len(), out);
+            self.held.begin(left, at, out.spares);
         } else {
             self.held.push(bytes, at);
             let held = self.held.take();
             let used = self.read(&held.bytes, 0, &held.marks, direction, out);
             self.held = held.behind(used, out.spares);
-            self.make_room(out);
+            self.make_room(self.held.bytes.len(), out);
         }
     }
 
-    /// Makes room for the message that waits for its body.
-    fn make_room(&mut self, out: &mut Output<'_>) {
-        if let Some((_, total)) = self.pending.lengths {
+    /// Makes room for the message that waits for its body, of which so much is there. A length alone gets little: it may
+    /// be a lie, and thousands of connections may tell it.
+    fn make_room(&mut self, there: usize, out: &mut Output<'_>) {
+        if let Some((_, total)) = self.pending.lengths.filter(|&(_, total)| total <= SURE_ROOM.max(2 * there)) {
             self.held.fit(total, out.spares);
         }
     }
@@ -603,6 +606,9 @@ impl Half {
         self.tell_rubbish(direction, out);
     }
 }
+
+/// Room that is made for a message before half of it is there.
+const SURE_ROOM: usize = 2 << 10;
 
 /// A body that claims more than this is not passed over by its length: the length is wrong.
 const LARGEST_SKIP: usize = 1 << 30;

@@ -557,9 +557,8 @@ impl Logins {
             (false, true) => login.request(flow, row, message),
             (false, false) => login.response(flow, row, message),
         };
-        if registers && !message.is_request() {
-            self.watch_offered(attempt);
-        }
+        // Told again and again: what is known of a host's addresses grows.
+        self.watch_offered(attempt);
         Some((attempt, place?))
     }
 
