@@ -20,7 +20,7 @@ use std::thread::{self, JoinHandle};
 use crate::engine::join::seam::InLog;
 use crate::engine::lane::Lane;
 use crate::engine::sieve::{Host, HostSource};
-use crate::engine::upper::{MOST_HOSTS, Told, Upper};
+use crate::engine::upper::{Told, Upper, keep_host};
 use crate::model::{At, DecodeAs, Limits, Message, Observation, Ports, Timestamp};
 use crate::wire::ip::{Body, IcmpError};
 use crate::wire::packet::Frame;
@@ -285,8 +285,9 @@ impl Lanes {
 
     /// Keeps hosts for the sieve, no more than one lane would.
     fn hear(&mut self, hosts: Vec<Host>) {
-        self.hosts.extend(hosts);
-        self.hosts.truncate(MOST_HOSTS);
+        for host in hosts {
+            keep_host(&mut self.hosts, host);
+        }
     }
 
     fn reuse(&mut self, batch: Arc<Batch>) {
@@ -441,6 +442,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::engine::upper::MOST_HOSTS;
     use crate::story::Story;
 
     const LANES: usize = 2;
@@ -536,5 +538,16 @@ mod tests {
         assert!(lanes.threads.is_some() && lanes.under_way > 0);
         lanes.finish(None, Timestamp::from_nanos(0));
         assert_eq!(lanes.under_way, 0);
+    }
+
+    #[test]
+    fn a_host_that_many_batches_tell_leaves_room_for_others() {
+        let mut lanes = lanes();
+        let host = |name: &str| -> Host { (name.into(), Vec::new()) };
+        (0..=MOST_HOSTS).for_each(|_| lanes.hear(vec![host("one.test")]));
+        lanes.hear(vec![host("other.test")]);
+        assert_eq!(lanes.take_hosts(), [host("one.test"), host("other.test")]);
+        lanes.hear((0..2 * MOST_HOSTS).map(|number| host(&format!("{number}.test"))).collect());
+        assert_eq!(lanes.take_hosts().len(), MOST_HOSTS);
     }
 }
