@@ -4,11 +4,14 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
 
-use common::{Conversation, capture, packet, program, request};
+use common::{Capture, Conversation, capture, captures, packet, packets, pcap_of, program, request};
 use serde_json::Value as Json;
 
 const LOGIN: &str = "b-login-tcp.pcapng";
@@ -298,6 +301,92 @@ const CSV_COLUMNS: &str = "row,time,elapsed_s,delta_s,input,frame,direction,src_
 fn cells(csv: &[u8], delimiter: u8) -> Vec<Vec<String>> {
     let mut reader = csv::ReaderBuilder::new().has_headers(false).delimiter(delimiter).from_reader(csv);
     reader.records().map(|record| record.unwrap().iter().map(str::to_owned).collect()).collect()
+}
+
+/// The columns of CSV of that name, of all rows.
+fn column<'a>(table: &'a [Vec<String>], name: &str) -> Vec<&'a str> {
+    let place = table[0].iter().position(|column| column == name).unwrap();
+    table[1..].iter().map(|row| row[place].as_str()).collect()
+}
+
+/// The CSV of inputs, and their report where it is asked for. Bodies are let go once they are read, unless JSON lines,
+/// which carry them, are written, too.
+fn csv_of(folder: &Folder, inputs: &[String], report: bool, bodies: bool) -> (Vec<u8>, Vec<u8>) {
+    let [csv, json, jsonl] = ["rows.csv", "report.json", "rows.jsonl"].map(|name| folder.path(name));
+    let mut arguments = vec!["analyze", "--quiet", "--csv", &csv];
+    arguments.extend(["--json", &json].iter().filter(|_| report));
+    arguments.extend(["--jsonl", &jsonl, "--raw"].iter().filter(|_| bodies));
+    arguments.extend(inputs.iter().map(String::as_str));
+    let output = run(&arguments);
+    assert!(matches!(output.status.code(), Some(0 | 3)), "{inputs:?}: {}", stderr(&output));
+    let read = |path| std::fs::read(path).unwrap();
+    (read(csv), if report { read(json) } else { Vec::new() })
+}
+
+/// Checks that nothing depends on whether bodies are kept; returns the cells of the CSV.
+#[track_caller]
+fn check_bodies(folder: &Folder, inputs: &[String]) -> Vec<Vec<String>> {
+    let (alone, _) = csv_of(folder, inputs, false, false);
+    let (with_report, let_go) = csv_of(folder, inputs, true, false);
+    let (with_bodies, kept) = csv_of(folder, inputs, true, true);
+    for (what, csv) in [("a report", with_report), ("bodies", with_bodies)] {
+        let (alone, csv) = (String::from_utf8_lossy(&alone), String::from_utf8_lossy(&csv));
+        let differs = alone.lines().zip(csv.lines()).find(|(alone, csv)| alone != csv);
+        assert!(alone == csv, "{inputs:?}: CSV beside {what} differs: {differs:#?}");
+    }
+    assert!(let_go == kept, "{inputs:?}: the reports differ");
+    cells(&alone, b',')
+}
+
+/// A capture and the keys beside it.
+fn with_keys(capture: &Capture) -> Vec<String> {
+    let name = |path: PathBuf| path.to_str().unwrap().to_owned();
+    let keys = capture.key_logs().into_iter().flat_map(|path| ["-k".to_owned(), name(path)]);
+    keys.chain([name(capture.path.clone())]).collect()
+}
+
+#[test]
+fn csv_is_the_same_with_and_without_bodies() {
+    let folder = Folder::new("bodies");
+    let mut steps = BTreeSet::new();
+    let mut longest = 0;
+    for capture in captures() {
+        let table = check_bodies(&folder, &with_keys(&capture));
+        steps.extend(column(&table, "step").into_iter().map(str::to_owned));
+        let lengths = column(&table, "body_bytes").into_iter().filter(|bytes| !bytes.is_empty());
+        longest = lengths.map(|bytes| bytes.parse().unwrap()).chain([longest]).max().unwrap_or_default();
+    }
+    // What only bodies tell apart.
+    for step in ["publish-device", "publish-state", "conferencing-capabilities", "conferences", "add-conference"] {
+        assert!(steps.contains(step), "no {step} in {steps:?}");
+    }
+    assert!(longest > 10_000, "the longest body has {longest} bytes");
+    // The answer is a 200, its body says that it failed.
+    let failed = common::folder().join("scenarios/conferencing-failed.2.pcapng").to_str().unwrap().to_owned();
+    for file in [failed, common::folder().join("scenarios/conferencing-failed.pcapng").to_str().unwrap().to_owned()] {
+        let table = check_bodies(&folder, &[file]);
+        assert!(column(&table, "findings").contains(&"conferencing-failed"), "{table:?}");
+    }
+}
+
+#[test]
+fn csv_of_several_inputs_is_the_same_with_and_without_bodies() {
+    let folder = Folder::new("bodies-of-several");
+    let login = capture("login.pcapng");
+    let several = [&login, &capture(LOGIN), &capture("c-login-tls-keylog.pcapng")];
+    let inputs: Vec<String> = several.into_iter().flat_map(with_keys).collect();
+    let inputs_told = BTreeSet::from_iter(column(&check_bodies(&folder, &inputs), "input")).len();
+    assert_eq!(inputs_told, 3);
+    // The other place has another body of the same length, which the report tells.
+    let mut there = packets(&bytes(LOGIN)).0;
+    let at = |data: &[u8]| data.windows(9).position(|part| part == b"<publish ").filter(|_| data.len() > 800);
+    let changed = there.iter_mut().find(|packet| at(&packet.data).is_some()).expect("a publication");
+    let place = at(&changed.data).unwrap();
+    changed.data[place..place + 9].copy_from_slice(b"<PUBLISH ");
+    let there = folder.write("there.pcap", &pcap_of(&there));
+    check_bodies(&folder, &[path(LOGIN), there]);
+    let report: Json = serde_json::from_slice(&std::fs::read(folder.path("report.json")).unwrap()).unwrap();
+    assert!(report.to_string().contains("\"changed\":1"), "{report:#}");
 }
 
 #[test]
@@ -593,6 +682,56 @@ fn a_closed_pipe_is_quiet() {
         let status = child.wait().unwrap();
         assert!(errors.is_empty(), "{arguments:?}: {errors}");
         assert_eq!(status.code(), Some(0), "{arguments:?}");
+    }
+}
+
+/// A capture of some 20 MB: requests of many clients in turn, each a row.
+fn long() -> Vec<u8> {
+    let mut conversations: Vec<_> = (0..50).map(|number| Conversation::new(number, 5060)).collect();
+    let mut packets: Vec<_> = conversations.iter().flat_map(Conversation::open).collect();
+    let body = "b".repeat(1000);
+    for (number, turn) in (0..16_000).zip((0..conversations.len()).cycle()) {
+        packets.push(conversations[turn].send(request(number, &body).as_bytes()));
+    }
+    packet::pcap(&packets)
+}
+
+/// Waits for the program's end; one that goes on for long is ended, and the test fails.
+#[track_caller]
+fn ends_soon(mut child: Child) -> Output {
+    for _ in 0..4000 {
+        if child.try_wait().unwrap().is_some() {
+            return child.wait_with_output().unwrap();
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    panic!("the program goes on and on");
+}
+
+#[test]
+fn a_pipe_that_closes_while_lanes_work_ends_them() {
+    let folder = Folder::new("pipe");
+    let capture = long();
+    assert!(capture.len() > 18 << 20, "{} bytes", capture.len());
+    let file = folder.write("long.pcap", &capture);
+    let capture = Arc::new(capture);
+    for taken in [1, 70_000, 300_000, 2_000_000] {
+        for input in [&file, "-"] {
+            let mut command = program();
+            command.args(["analyze", input, "--csv", "-", "--lanes", "2"]);
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            let mut child = command.spawn().unwrap();
+            // What is piped in does not end by itself: the program has no other reason to end.
+            let (mut stdin, capture) = (child.stdin.take().unwrap(), capture.clone());
+            let writer = (input == "-").then(|| std::thread::spawn(move || (stdin.write_all(&capture), stdin)));
+            let mut csv = vec![0; taken];
+            child.stdout.take().unwrap().read_exact(&mut csv).unwrap();
+            let output = ends_soon(child);
+            assert!(output.stderr.is_empty(), "{input} after {taken} bytes: {}", stderr(&output));
+            assert_eq!(output.status.code(), Some(0), "{input} after {taken} bytes");
+            drop(writer.map(|writer| writer.join().unwrap()));
+        }
     }
 }
 

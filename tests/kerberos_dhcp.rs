@@ -211,3 +211,26 @@ fn a_phone_asks_for_its_servers() {
     assert_eq!(value(offer, "dhcp_sip_servers"), Some(Value::Texts(vec!["pool01.ex.test"])));
     assert_eq!(value(offer, "dhcp_certificate_url"), Some(Value::Text(url.into())));
 }
+
+#[test]
+fn errors_about_dhcp_find_it_in_any_lane() {
+    const PHONES: u32 = 16;
+    let server = address(1);
+    let mut packets = Vec::new();
+    for number in 0..PHONES {
+        let phone = address(0x20 + number);
+        let request =
+            udp((phone, server), (68, 67), &dhcp(1, &[&[53, 1, 3, 60, 12], b"MS-UC-Client", &[55, 2, 43, 120]]));
+        // Nobody listens there: the error quotes the IP header and the beginning of the datagram.
+        let error = [&[3, 3, 0, 0, 0, 0, 0, 0], &request[..28]].concat();
+        packets.push(request);
+        packets.push(packet::ipv4((server, phone), 1, (0, 0), &error));
+    }
+    let one = tell(&packets);
+    assert_eq!((one.of_kind("dhcp"), one.of_kind("icmp")), (PHONES as usize, PHONES as usize));
+    for lanes in [2, 3, 8] {
+        let many = feed(&packets, Options { lanes, ..Options::default() });
+        let (one, many): (Vec<&Row>, Vec<&Row>) = (one.rows.iter().collect(), many.rows.iter().collect());
+        check_same(&format!("{lanes} lanes"), &one, &many, &[]);
+    }
+}

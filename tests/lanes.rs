@@ -6,8 +6,10 @@ mod common;
 use std::path::Path;
 
 use common::trace_log::{PLAIN, client_log, messages};
-use common::{Capture, Owned, Scratch, capture, captures, packet, packets, pcap_of, run_in, tls_captures};
-use lynccap::model::{LinkType, Span};
+use common::{
+    Capture, Conversation, Owned, Scratch, capture, captures, packet, packets, pcap_of, request, run_in, tls_captures,
+};
+use lynccap::model::{LinkType, Span, Timestamp};
 
 /// What the program writes about inputs, with that many lanes.
 fn exports(scratch: &Scratch, inputs: &[&str], lanes: usize) -> [Vec<u8>; 5] {
@@ -113,6 +115,34 @@ fn a_crowd_gives_the_same() {
     let [_, _, csv, ..] = check(&scratch, &arguments.iter().map(String::as_str).collect::<Vec<_>>(), &[2, 3, 8]);
     let rows = csv.split(|byte| *byte == b'\n').count();
     assert!(rows > 2000, "{rows} lines");
+}
+
+#[test]
+fn two_busy_addresses_give_the_same() {
+    // All of it is one lane's, which must have room for more than its part: all connections are open at once.
+    const CONNECTIONS: u32 = 5000;
+    let scratch = Scratch::new("lanes-busy");
+    let mut conversations: Vec<_> = (0..CONNECTIONS).map(|number| Conversation::new(number, 5060)).collect();
+    let mut frames: Vec<Vec<u8>> = conversations.iter().flat_map(Conversation::open).collect();
+    for (conversation, number) in conversations.iter_mut().zip(0..) {
+        let whole = request(number, "what a connection carries");
+        let (begin, end) = whole.split_at(40);
+        frames.push(conversation.send(begin.as_bytes()));
+        frames.push(conversation.send(end.as_bytes()));
+    }
+    let began = Timestamp::from_nanos(1_700_000_000_000_000_000);
+    let owned = frames.into_iter().zip(0..).map(|(data, number)| Owned {
+        time: began.after(Span::from_nanos(number * 100_000)),
+        link: LinkType::RAW,
+        wire_len: u32::try_from(data.len()).unwrap(),
+        data,
+    });
+    let file = scratch.write("busy.pcap", pcap_of(&owned.collect::<Vec<_>>()));
+    let [_, _, csv, ..] = check(&scratch, &[&file], &[2, 8]);
+    let lines: Vec<&[u8]> = csv.split(|byte| *byte == b'\n').collect();
+    let has =
+        |word: &str| lines.iter().filter(|line| line.windows(word.len()).any(|part| part == word.as_bytes())).count();
+    assert_eq!((has(",SERVICE,"), has("connected")), (CONNECTIONS as usize, CONNECTIONS as usize), "all are told");
 }
 
 #[test]

@@ -4,7 +4,12 @@
 
 mod common;
 
-use common::{Conversation, Feed, Owned, Told, capture, captures, check_same, packet, packets, tell, tls_captures};
+use std::collections::BTreeSet;
+
+use common::packet::{ACK, FIN, address};
+use common::{
+    Conversation, Feed, Owned, Told, capture, captures, check_same, packet, packets, request, tell, tls_captures,
+};
 use lynccap::engine::Options;
 use lynccap::model::{Counter, LinkType, Timestamp};
 use lynccap::story::Row;
@@ -33,7 +38,7 @@ fn every_capture_gives_the_same_rows() {
 /// shell, a file server, pings.
 fn noise(number: usize) -> Vec<u8> {
     let flow = u32::try_from(number % 7).unwrap();
-    let ends = (packet::address(0xa0_0000 + flow), packet::address(0xb0_0000));
+    let ends = (address(0xa0_0000 + flow), address(0xb0_0000));
     let seq = u32::try_from(number / 7).unwrap() * 24;
     let record = [&[0x17, 3, 3, 0, 19][..], &[0x5a; 19]].concat();
     let segment =
@@ -105,46 +110,137 @@ fn a_port_that_nothing_asks_for_changes_nothing() {
     }
 }
 
-/// A DNS message over TCP about the address of `certs.odd.test`; an answer where there is an address.
-fn look_up(address: Option<[u8; 4]>) -> Vec<u8> {
-    let question = b"\x05certs\x03odd\x04test\0\0\x01\0\x01";
-    let answer = address.map(|address| [&b"\xc0\x0c\0\x01\0\x01\0\0\0\x3c\0\x04"[..], &address].concat());
-    let flags = if address.is_some() { [0x81, 0x80] } else { [1, 0] };
-    let head = [0x12, 0x34, flags[0], flags[1], 0, 1, 0, u8::from(address.is_some()), 0, 0, 0, 0];
-    let message = [&head[..], question, &answer.unwrap_or_default()].concat();
-    [&u16::try_from(message.len()).unwrap().to_be_bytes()[..], &message].concat()
+/// Where nothing but its name or its address asks for a connection.
+const OTHER_SERVER: u32 = 9;
+
+/// A question for an address, and the answer.
+fn dns(name: &str, number: u32) -> [Vec<u8>; 2] {
+    let labels = name.split('.').map(|label| [&[u8::try_from(label.len()).unwrap()], label.as_bytes()].concat());
+    let question = [labels.collect::<Vec<_>>().concat(), vec![0, 0, 1, 0, 1]].concat();
+    let record = [&[0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 9, 0, 4][..], &address(number).octets()].concat();
+    let query = [&[0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0][..], &question].concat();
+    [query, [&[0, 1, 0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0][..], &question, &record].concat()]
+}
+
+/// The look-up of an address by the client of [`Conversation`].
+fn look_up(name: &str, number: u32) -> [Vec<u8>; 2] {
+    let [query, answer] = dns(name, number);
+    let (client, server) = (Conversation::new(0, 0).client.0, address(2));
+    [
+        packet::ipv4((client, server), 17, (0, 0), &packet::datagram((4000, 53), &query)),
+        packet::ipv4((server, client), 17, (0, 0), &packet::datagram((53, 4000), &answer)),
+    ]
+}
+
+/// What follows a length of so many bytes, and that length.
+fn counted(bytes: usize, content: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(content.len()).unwrap().to_be_bytes();
+    [&length[4 - bytes..], content].concat()
+}
+
+/// A client hello that shows that server name.
+fn client_hello(name: &str) -> Vec<u8> {
+    let names = counted(2, &[vec![0], counted(2, name.as_bytes())].concat());
+    let extensions = counted(2, &[vec![0, 0], counted(2, &names)].concat());
+    let hello = [&[3, 3][..], &[7; 32], &[0, 0, 2, 0xc0, 0x30, 1, 0], &extensions].concat();
+    let message = [vec![1], counted(3, &hello)].concat();
+    [vec![22, 3, 1], counted(2, &message)].concat()
+}
+
+/// A connection to the other server, which shows that name.
+fn go_to(port: u16, name: &str) -> Vec<Vec<u8>> {
+    let mut conversation = Conversation::new(u32::from(port), port);
+    conversation.server.0 = address(OTHER_SERVER);
+    let mut packets = conversation.open().to_vec();
+    packets.push(conversation.send(&client_hello(name)));
+    packets
+}
+
+/// The ports of the other server whose connections are told, with one lane and with two.
+fn reached(packets: &[Vec<u8>]) -> BTreeSet<u16> {
+    let [one, two] = [1, 2].map(|lanes| {
+        let mut feed = Feed::new(Options { lanes, ..Options::default() });
+        for (packet, number) in packets.iter().zip(0..) {
+            feed.push(Timestamp::from_nanos(1_700_000_000_000_000_000 + number * 5_000_000), LinkType::RAW, packet);
+        }
+        let rows = feed.finish().rows;
+        let servers = rows.iter().filter(|row| row.kind() == "tls").filter_map(|row| Some(row.flow?.key.server));
+        servers
+            .filter(|server| server.ip() == address(OTHER_SERVER))
+            .map(|server| server.port())
+            .collect::<BTreeSet<_>>()
+    });
+    assert_eq!(one, two, "one lane and two");
+    one
+}
+
+/// A REGISTER and its answer, which names a host of the certificate service.
+fn refused(conversation: &mut Conversation, (user, number): (&str, u32), host: &str) -> [Vec<u8>; 2] {
+    let both = format!(
+        "From: <sip:{user}@ex.test>;tag=1;epid=01\r\nTo: <sip:{user}@ex.test>\r\nCall-ID: {user}\r\n\
+         CSeq: {number} REGISTER\r\nContent-Length: 0\r\n"
+    );
+    let request = format!("REGISTER sip:ex.test SIP/2.0\r\nVia: SIP/2.0/TCP 10.0.0.2:10000\r\n{both}\r\n");
+    let offer = format!(
+        "WWW-Authenticate: TLS-DSK realm=\"SIP Communications Service\", targetname=\"pool.ex.test\", version=4, \
+         sts-uri=\"https://{host}:443/CertProv/CertProvisioningService.svc\"\r\n"
+    );
+    let answer = format!("SIP/2.0 401 Unauthorized\r\n{both}{offer}\r\n");
+    [conversation.send(request.as_bytes()), conversation.answer(answer.as_bytes())]
+}
+
+#[test]
+fn a_host_told_again_and_again_leaves_room_for_others() {
+    let mut first = Conversation::new(0, 5060);
+    let mut second = Conversation::new(1, 5060);
+    let mut packets = [first.open(), second.open()].concat();
+    for number in 1..=1100 {
+        packets.extend(refused(&mut first, ("ann", number), "certs.one.test"));
+    }
+    packets.extend(refused(&mut second, ("bob", 1), "certs.other.test"));
+    // Nothing has asked for the hosts so far. Names of servers are known by what the connection shows …
+    let shown = [packets.clone(), go_to(443, "certs.other.test"), go_to(12_345, "certs.one.test")].concat();
+    assert_eq!(reached(&shown), [443, 12_345].into());
+    // … or by the look-up.
+    let looked_up = [packets.clone(), look_up("certs.other.test", OTHER_SERVER).to_vec(), go_to(12_345, "a.test")];
+    assert_eq!(reached(&looked_up.concat()), [12_345].into());
+    let untold = [packets, look_up("news.test", OTHER_SERVER).to_vec(), go_to(443, "news.test")].concat();
+    assert!(reached(&untold).is_empty(), "nobody was told of that one");
+}
+
+#[test]
+fn a_redirect_that_ends_with_its_connection_tells_where_to_go() {
+    let mut web = Conversation::new(0, 80);
+    web.server.0 = address(7);
+    let mut packets = look_up("lyncdiscover.ex.test", 7).to_vec();
+    packets.extend(web.open());
+    packets.push(web.send(b"GET /?sipuri=ann@ex.test HTTP/1.1\r\nHost: lyncdiscover.ex.test\r\n\r\n"));
+    // Without a length the answer goes on until the server says that nothing follows.
+    let answer = b"HTTP/1.1 302 Found\r\nLocation: https://web.other.test/Autodiscover/\r\n\r\n";
+    packets.push(web.answer(answer));
+    let shows = go_to(12_345, "web.other.test");
+    let looks_up = [look_up("web.other.test", OTHER_SERVER).to_vec(), go_to(443, "a.test")].concat();
+    for then in [&shows, &looks_up] {
+        assert!(reached(&[&packets[..], then].concat()).is_empty(), "the answer is not over");
+    }
+    let end = 5000 + u32::try_from(answer.len()).unwrap();
+    packets.push(web.raw(false, end, web.seq(), FIN | ACK, &[]));
+    assert_eq!(reached(&[&packets[..], &shows].concat()), [12_345].into());
+    assert_eq!(reached(&[&packets[..], &looks_up].concat()), [443].into());
 }
 
 #[test]
 fn a_host_is_watched_by_addresses_that_are_known_later() {
-    let message = |start: &str, cseq: &str, more: &str| {
-        format!(
-            "{start}\r\nVia: SIP/2.0/TCP 10.0.0.2:10000\r\nFrom: <sip:ann@odd.test>;tag=1;epid=e\r\n\
-             To: <sip:ann@odd.test>\r\nCall-ID: c\r\nCSeq: {cseq}\r\n{more}Content-Length: 0\r\n\r\n"
-        )
-    };
-    let offer = "WWW-Authenticate: TLS-DSK realm=\"r\", targetname=\"s\", version=4, \
-                 sts-uri=\"https://certs.odd.test:9999/x.svc\"\r\n";
     let mut sip = Conversation::new(0, 5060);
     let mut packets = sip.open().to_vec();
-    packets.push(sip.send(message("REGISTER sip:odd.test SIP/2.0", "1 REGISTER", "").as_bytes()));
-    packets.push(sip.answer(message("SIP/2.0 401 Unauthorized", "1 REGISTER", offer).as_bytes()));
+    packets.extend(refused(&mut sip, ("ann", 1), "certs.one.test"));
     // The sieve itself reads no DNS over TCP.
     let mut names = Conversation::new(1, 53);
-    let web = (packet::address(77), 9999);
     packets.extend(names.open());
-    packets.push(names.send(&look_up(None)));
-    packets.push(names.answer(&look_up(Some(web.0.octets()))));
-    packets.push(sip.send(message("OPTIONS sip:odd.test SIP/2.0", "2 OPTIONS", "").as_bytes()));
-    let mut odd = Conversation::new(2, 9999);
-    odd.server = web;
-    packets.extend(odd.open());
-    packets.push(odd.send(b"\x01\x02no protocol that is known"));
-    let mut feed = Feed::new(Options::default());
-    for (packet, number) in packets.iter().zip(0..) {
-        feed.push(Timestamp::from_nanos(number * 10_000_000), LinkType::RAW, packet);
-    }
-    let told = feed.finish();
-    let is_odd = |row: &&Row| row.flow.is_some_and(|flow| flow.key.server == web.into());
-    assert_eq!(told.rows.iter().filter(is_odd).count(), 1, "the connection is told");
+    let [query, answer] = dns("certs.one.test", OTHER_SERVER).map(|message| counted(2, &message));
+    packets.extend([names.send(&query), names.answer(&answer)]);
+    let then = go_to(9999, "a.test");
+    assert!(reached(&[&packets[..], &then].concat()).is_empty(), "the host was told before its address was known");
+    packets.push(sip.send(request(2, "").as_bytes()));
+    assert_eq!(reached(&[&packets[..], &then].concat()), [9999].into());
 }

@@ -20,7 +20,7 @@ use std::thread::{self, JoinHandle};
 use crate::engine::join::seam::InLog;
 use crate::engine::lane::Lane;
 use crate::engine::sieve::{Host, HostSource};
-use crate::engine::upper::{MOST_HOSTS, Told, Upper};
+use crate::engine::upper::{Told, Upper, keep_host};
 use crate::model::{At, DecodeAs, Limits, Message, Observation, Ports, Timestamp};
 use crate::wire::ip::{Body, IcmpError};
 use crate::wire::packet::Frame;
@@ -285,8 +285,9 @@ impl Lanes {
 
     /// Keeps hosts for the sieve, no more than one lane would.
     fn hear(&mut self, hosts: Vec<Host>) {
-        self.hosts.extend(hosts);
-        self.hosts.truncate(MOST_HOSTS);
+        for host in hosts {
+            keep_host(&mut self.hosts, host);
+        }
     }
 
     fn reuse(&mut self, batch: Arc<Batch>) {
@@ -432,5 +433,121 @@ fn weight(observation: &Observation) -> usize {
         Message::Sip(message) => message.raw.len(),
         Message::Log(event) => event.weight(),
         _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::engine::upper::MOST_HOSTS;
+    use crate::story::Story;
+
+    const LANES: usize = 2;
+
+    fn lanes() -> Lanes {
+        let (ports, limits) = (Ports::default(), Limits::default());
+        let lane = |_| Lane::new(ports.clone(), limits.share(LANES), Arc::default(), None);
+        let upper = Upper::new(Story::new(limits.clone(), ports.clone(), Arc::default()));
+        Lanes::new((0..LANES).map(lane).collect(), upper, ports.clone(), &limits)
+    }
+
+    /// Lets time pass, often enough to fill so many batches.
+    fn pass(lanes: &mut Lanes, batches: usize) {
+        (0..batches * BATCH_EVENTS).for_each(|_| lanes.sweep(Timestamp::from_nanos(0)));
+    }
+
+    /// A thread that panics with the first thing that it gets; how to reach it.
+    fn panics<T: Send + 'static, K: Send + 'static>(what: &'static str, keeps: K) -> (Sender<T>, JoinHandle<()>) {
+        let (things, jobs) = channel::<T>();
+        let run = move || {
+            let _kept = keeps;
+            if jobs.recv().is_ok() {
+                panic::panic_any(what);
+            }
+        };
+        (things, thread::spawn(run))
+    }
+
+    /// Threads of which a lane's gave way to one that panics.
+    fn with_bad_lane(lanes: &mut Lanes) {
+        let mut threads = Threads::start(&lanes.halves).unwrap();
+        let (batches, handle) = panics("a lane", ());
+        *threads.lanes.first_mut().unwrap() = batches;
+        threads.handles.insert(0, handle);
+        lanes.threads = Some(threads);
+    }
+
+    /// Threads of which the story's gave way to one that panics.
+    fn with_bad_story(lanes: &mut Lanes) {
+        let mut threads = Threads::start(&lanes.halves).unwrap();
+        let (done_in, done) = channel();
+        let (story, handle) = panics("the story", done_in);
+        (threads.story, threads.done) = (story, done);
+        threads.handles.push(handle);
+        lanes.threads = Some(threads);
+    }
+
+    /// The panic that the work ends with; none is a failure, and so is a work that does not end.
+    #[track_caller]
+    fn panic_of(work: impl FnOnce(&mut Lanes) + Send + 'static) -> &'static str {
+        let (ended_in, ended) = channel();
+        thread::spawn(move || {
+            let work = || {
+                let mut lanes = lanes();
+                work(&mut lanes);
+            };
+            let _ = ended_in.send(catch_unwind(AssertUnwindSafe(work)));
+        });
+        let ended = ended.recv_timeout(Duration::from_secs(20)).expect("it does not end");
+        *ended.expect_err("no panic").downcast::<&str>().unwrap()
+    }
+
+    #[test]
+    fn a_panic_on_a_thread_is_a_panic_of_the_caller() {
+        type Breaks = fn(&mut Lanes);
+        for (who, breaks) in [("a lane", with_bad_lane as Breaks), ("the story", with_bad_story)] {
+            let ways: [(&str, Breaks); 4] = [
+                ("more is pushed than may be under way", |lanes| pass(lanes, 2 + lanes.most_under_way)),
+                ("hosts are asked for", |lanes| {
+                    pass(lanes, 1);
+                    lanes.take_hosts();
+                }),
+                ("it is finished", |lanes| {
+                    pass(lanes, 1);
+                    lanes.finish(None, Timestamp::from_nanos(0));
+                }),
+                ("it is dropped", |lanes| pass(lanes, 1)),
+            ];
+            for (when, way) in ways {
+                let panic = panic_of(move |lanes| {
+                    breaks(lanes);
+                    way(lanes);
+                });
+                assert_eq!(panic, who, "{when}");
+            }
+        }
+    }
+
+    #[test]
+    fn threads_that_work_end_without_one() {
+        let mut lanes = lanes();
+        pass(&mut lanes, 20);
+        assert!(lanes.threads.is_some() && lanes.under_way > 0);
+        lanes.finish(None, Timestamp::from_nanos(0));
+        assert_eq!(lanes.under_way, 0);
+    }
+
+    #[test]
+    fn a_host_that_many_batches_tell_leaves_room_for_others() {
+        let mut lanes = lanes();
+        let host = |name: &str| -> Host { (name.into(), Vec::new()) };
+        (0..=MOST_HOSTS).for_each(|_| lanes.hear(vec![host("one.test")]));
+        lanes.hear(vec![host("other.test")]);
+        assert_eq!(lanes.take_hosts(), [host("one.test"), host("other.test")]);
+        lanes.hear((0..2 * MOST_HOSTS).map(|number| host(&format!("{number}.test"))).collect());
+        assert_eq!(lanes.take_hosts().len(), MOST_HOSTS);
     }
 }

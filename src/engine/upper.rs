@@ -56,10 +56,7 @@ impl Upper {
             self.story.push(observation);
         }
         for host in self.story.take_hosts() {
-            // A sign-in is told the same again and again.
-            if self.hosts.len() < MOST_HOSTS && !self.hosts.contains(&host) {
-                self.hosts.push(host);
-            }
+            keep_host(&mut self.hosts, host);
         }
     }
 
@@ -130,6 +127,13 @@ impl Upper {
         }
         self.ready.extend(row.map(Told::Row));
         self.ready.len() > before
+    }
+}
+
+/// Keeps a host that waits to be watched. A sign-in is told the same again and again.
+pub fn keep_host(hosts: &mut Vec<Host>, host: Host) {
+    if hosts.len() < MOST_HOSTS && !hosts.contains(&host) {
+        hosts.push(host);
     }
 }
 

@@ -235,11 +235,14 @@ pub struct Feed {
     last: Option<PacketNo>,
     most_rows: u64,
     late: u64,
+    /// Whether a flow is followed; to ask for its bytes is to wait for all lanes.
+    follows: bool,
     plaintext: [Vec<u8>; 2],
 }
 
 impl Feed {
     pub fn new(options: Options) -> Self {
+        let follows = options.followed.is_some();
         let engine = Engine::new(options);
         Self {
             engine,
@@ -251,6 +254,7 @@ impl Feed {
             last: None,
             most_rows: u64::MAX,
             late: 0,
+            follows,
             plaintext: [Vec::new(), Vec::new()],
         }
     }
@@ -285,7 +289,8 @@ impl Feed {
     }
 
     fn take_rows(&mut self) {
-        for (_, direction, payload) in self.engine.take_payloads() {
+        let payloads = if self.follows { self.engine.take_payloads() } else { Vec::new() };
+        for (_, direction, payload) in payloads {
             if payload.decrypted {
                 let [out, r#in] = &mut self.plaintext;
                 if direction == Direction::Out { out } else { r#in }.extend(payload.bytes);
