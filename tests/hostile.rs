@@ -10,7 +10,7 @@ use std::time::Duration;
 use common::packet::{self, ACK, FIN, RST, SYN};
 use common::{
     Capture, Conversation, End, Feed, Keys, Owned, Random, Told, captures, check_same, packets, request, small, tell,
-    tls_captures,
+    tell_raw, tls_captures,
 };
 use lynccap::engine::Options;
 use lynccap::model::tls::TlsEvent;
@@ -963,15 +963,6 @@ fn packets_may_be_noise() {
     assert_eq!(told.count(Counter::Packets), 60_000);
 }
 
-/// Packets of a capture made by hand, ten milliseconds apart.
-fn told_of(packets: &[Vec<u8>], options: Options) -> Told {
-    let mut feed = Feed::new(options);
-    for (packet, number) in packets.iter().zip(0..) {
-        feed.push(Timestamp::from_nanos(number * 10_000_000), LinkType::RAW, packet);
-    }
-    feed.finish()
-}
-
 #[test]
 fn a_length_alone_takes_no_memory_from_others() {
     let count = 200;
@@ -990,7 +981,7 @@ fn a_length_alone_takes_no_memory_from_others() {
     }
     let limits = Limits::within(16 << 20);
     assert!(limits.pending_bytes < 200 * body.len(), "what they claim is more than may be held");
-    let told = told_of(&packets, Options { limits, ..Options::default() });
+    let told = tell_raw(&packets, Options { limits, ..Options::default() });
     assert_eq!((told.count(Counter::PendingBound), complete(&told)), (0, 200));
 }
 
@@ -1002,5 +993,5 @@ fn a_start_line_that_is_none_costs_the_next_message_nothing() {
     packets.push(conversation.send(format!("REGISTER sip:ex.test;{}", "p".repeat(700)).as_bytes()));
     packets.push(conversation.send(format!(" foo\r\n{}", request(2, "")).as_bytes()));
     packets.push(conversation.send(request(3, "").as_bytes()));
-    assert_eq!(complete(&told_of(&packets, Options::default())), 3);
+    assert_eq!(complete(&tell_raw(&packets, Options::default())), 3);
 }

@@ -4,9 +4,9 @@
 mod common;
 
 use common::packet::{self, address};
-use common::{Conversation, Feed, Told, check_same};
+use common::{Conversation, Told, check_same, tell_raw};
 use lynccap::engine::Options;
-use lynccap::model::{Counter, Direction, LinkType, Span, Timestamp};
+use lynccap::model::{Counter, Direction, Span};
 use lynccap::story::Row;
 use lynccap::story::fields::{self, Value};
 use lynccap::story::summary::summary;
@@ -78,19 +78,10 @@ fn udp(ends: (std::net::Ipv4Addr, std::net::Ipv4Addr), ports: (u16, u16), payloa
 /// Packets, 20 ms apart; the sieve changes no row.
 #[track_caller]
 fn tell(packets: &[Vec<u8>]) -> Told {
-    let told = feed(packets, Options::default());
-    let unsieved = feed(packets, Options { without_sieve: true, ..Options::default() });
+    let told = tell_raw(packets, Options::default());
+    let unsieved = tell_raw(packets, Options { without_sieve: true, ..Options::default() });
     check_same("the sieve", &told.rows.iter().collect::<Vec<_>>(), &unsieved.rows.iter().collect::<Vec<_>>(), &[]);
     told
-}
-
-fn feed(packets: &[Vec<u8>], options: Options) -> Told {
-    let mut feed = Feed::new(options);
-    for (packet, number) in packets.iter().zip(0..) {
-        let time = Timestamp::from_nanos(1_700_000_000_000_000_000 + number * 20_000_000);
-        feed.push(time, LinkType::RAW, packet);
-    }
-    feed.finish()
 }
 
 fn value<'a>(row: &'a Row, field: &str) -> Option<Value<'a>> {
@@ -229,7 +220,7 @@ fn errors_about_dhcp_find_it_in_any_lane() {
     let one = tell(&packets);
     assert_eq!((one.of_kind("dhcp"), one.of_kind("icmp")), (PHONES as usize, PHONES as usize));
     for lanes in [2, 3, 8] {
-        let many = feed(&packets, Options { lanes, ..Options::default() });
+        let many = tell_raw(&packets, Options { lanes, ..Options::default() });
         let (one, many): (Vec<&Row>, Vec<&Row>) = (one.rows.iter().collect(), many.rows.iter().collect());
         check_same(&format!("{lanes} lanes"), &one, &many, &[]);
     }

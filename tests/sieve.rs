@@ -8,10 +8,10 @@ use std::collections::BTreeSet;
 
 use common::packet::{ACK, FIN, address};
 use common::{
-    Conversation, Feed, Owned, Told, capture, captures, check_same, packet, packets, request, tell, tls_captures,
+    Conversation, Owned, Told, capture, captures, check_same, packet, packets, request, tell, tell_raw, tls_captures,
 };
 use lynccap::engine::Options;
-use lynccap::model::{Counter, LinkType, Timestamp};
+use lynccap::model::{Counter, LinkType};
 use lynccap::story::Row;
 
 fn both_ways(packets: &[Owned]) -> (Told, Told) {
@@ -159,11 +159,7 @@ fn go_to(port: u16, name: &str) -> Vec<Vec<u8>> {
 /// The ports of the other server whose connections are told, with one lane and with two.
 fn reached(packets: &[Vec<u8>]) -> BTreeSet<u16> {
     let [one, two] = [1, 2].map(|lanes| {
-        let mut feed = Feed::new(Options { lanes, ..Options::default() });
-        for (packet, number) in packets.iter().zip(0..) {
-            feed.push(Timestamp::from_nanos(1_700_000_000_000_000_000 + number * 5_000_000), LinkType::RAW, packet);
-        }
-        let rows = feed.finish().rows;
+        let rows = tell_raw(packets, Options { lanes, ..Options::default() }).rows;
         let servers = rows.iter().filter(|row| row.kind() == "tls").filter_map(|row| Some(row.flow?.key.server));
         servers
             .filter(|server| server.ip() == address(OTHER_SERVER))

@@ -1,9 +1,9 @@
 //! Several lanes, each on a thread of its own, and the story on one more: the only place that knows threads.
 //!
 //! In: frames and what else happens, in capture order, copied into batches. Out: rows and sign-ins in the same order,
-//! the same as with one lane unless a bound on all flows together is reached ([`Limits::share`]). A lane has all flows between two addresses, so that nothing a flow learns for another
-//! crosses lanes; the story gets what the lanes saw frame by frame, in the order of the frames. Threads start
-//! with the second batch: a small capture has none.
+//! the same as with one lane unless a bound on all flows together is reached ([`Limits::share`]). A lane has all flows
+//! between two addresses, so that nothing a flow learns for another crosses lanes; the story gets what the lanes saw
+//! frame by frame, in the order of the frames. Threads start with the second batch: a small capture has none.
 //!
 //! The sieve asks where sign-ins were told to go ([`HostSource`]). Then everything before is finished first, on this
 //! thread where the lanes have nothing to do.
@@ -21,7 +21,7 @@ use crate::engine::join::seam::InLog;
 use crate::engine::lane::Lane;
 use crate::engine::sieve::{Host, HostSource};
 use crate::engine::upper::{Told, Upper, keep_host};
-use crate::model::{At, DecodeAs, Limits, Message, Observation, Ports, Timestamp};
+use crate::model::{At, DecodeAs, Limits, Observation, Ports, Timestamp};
 use crate::wire::ip::{Body, IcmpError};
 use crate::wire::packet::Frame;
 
@@ -148,14 +148,14 @@ impl Lanes {
 
     /// Takes what a trace log says.
     pub fn observe(&mut self, observation: Observation) {
-        let bytes = weight(&observation);
+        let bytes = observation.message.weight();
         self.logged.push(Logged::Unplaced(observation));
         self.event(Event::Logged, bytes);
     }
 
     /// Takes a message of a trace log that has its place in packets that were pushed.
     pub fn observe_placed(&mut self, observation: Observation, in_log: InLog) {
-        let bytes = weight(&observation);
+        let bytes = observation.message.weight();
         self.logged.push(Logged::Placed(observation, in_log));
         self.event(Event::Logged, bytes);
     }
@@ -425,15 +425,6 @@ fn tell(upper: &mut Upper, batch: &Batch, seen: Vec<Seen>, logged: Vec<Logged>) 
 /// What another thread left half done when it panicked is not looked at: the panic is passed on ([`Lanes::end`]).
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// About how many bytes what a log says takes.
-fn weight(observation: &Observation) -> usize {
-    match &observation.message {
-        Message::Sip(message) => message.raw.len(),
-        Message::Log(event) => event.weight(),
-        _ => 0,
-    }
 }
 
 #[cfg(test)]

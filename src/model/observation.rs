@@ -67,6 +67,22 @@ pub enum Message {
     Defect(Defect),
 }
 
+impl Message {
+    /// About how many bytes of memory it takes besides itself; those of followed conversations are not counted.
+    pub fn weight(&self) -> usize {
+        match self {
+            Self::Sip(message) => message.weight(),
+            Self::Dns(message) => message.weight(),
+            Self::Http(message) => message.weight(),
+            Self::Tls(event) => event.weight(),
+            Self::Kerberos(message) => message.weight(),
+            Self::Dhcp(message) => message.weight(),
+            Self::Log(event) => event.weight(),
+            _ => 0,
+        }
+    }
+}
+
 /// Bytes of a followed conversation, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payload {

@@ -347,11 +347,6 @@ impl SipMessage {
         if field.folded { unfold(text) } else { text }
     }
 
-    /// Whether a header field is of that name in any case.
-    pub fn is_named(&self, field: &HeaderField, name: &str) -> bool {
-        field.name.of(&self.raw).eq_ignore_ascii_case(name.as_bytes())
-    }
-
     /// The first header field of that name, unfolded.
     pub fn header(&self, id: HeaderName) -> Option<Cow<'_, str>> {
         self.headers.first(id).map(|field| self.value(field))
@@ -360,7 +355,8 @@ impl SipMessage {
     /// The first header field whose name is `name` in any case, unfolded.
     pub fn header_named(&self, name: &str) -> Option<Cow<'_, str>> {
         let mut fields = self.headers.all(HeaderName::of(name.as_bytes()));
-        fields.find(|field| self.is_named(field, name)).map(|field| self.value(field))
+        let is_named = |field: &&HeaderField| field.name.of(&self.raw).eq_ignore_ascii_case(name.as_bytes());
+        fields.find(is_named).map(|field| self.value(field))
     }
 
     /// Method of a request, or the method in the `CSeq` of a response.

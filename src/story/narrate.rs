@@ -243,7 +243,7 @@ fn register(row: &Row, message: &SipMessage) -> String {
     let number = message.cseq.map_or(0, |cseq| cseq.number);
     let credentials = message.header(HeaderName::Authorization).or(message.header(HeaderName::ProxyAuthorization));
     let scheme = credentials.as_deref().and_then(Auth::parse);
-    if message.header_named("Expires").is_some_and(|expires| expires.trim() == "0") {
+    if steps::expires_at_once(message) {
         return format!("The client signs {user} out: a REGISTER that expires at once.");
     }
     let epid = parameter(&from, "epid").map(|epid| format!(" (epid {epid})")).unwrap_or_default();

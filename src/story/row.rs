@@ -172,16 +172,7 @@ impl Row {
 
     /// About how many bytes it holds.
     pub fn weight(&self) -> usize {
-        let message = match &self.message {
-            Message::Sip(message) => message.weight(),
-            Message::Dns(message) => message.weight(),
-            Message::Http(message) => message.weight(),
-            Message::Tls(event) => event.weight(),
-            Message::Kerberos(message) => message.weight(),
-            Message::Dhcp(message) => message.weight(),
-            Message::Log(event) => event.weight(),
-            _ => 0,
-        };
-        size_of::<Self>() + message + self.authentication.as_ref().map_or(0, |authentication| authentication.weight())
+        let authentication = self.authentication.as_ref().map_or(0, |authentication| authentication.weight());
+        size_of::<Self>() + self.message.weight() + authentication
     }
 }

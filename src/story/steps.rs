@@ -264,8 +264,12 @@ pub fn read_http(message: &HttpMessage) -> Reading<'_> {
 pub fn ends_subscription(message: &SipMessage) -> bool {
     let to = message.header(HeaderName::To).unwrap_or_default();
     let subscribes = message.method().is_some_and(|method| method == "SUBSCRIBE");
-    let expires = message.header_named("Expires");
-    subscribes && parameter(&to, "tag").is_some() && expires.is_some_and(|expires| expires.trim() == "0")
+    subscribes && parameter(&to, "tag").is_some() && expires_at_once(message)
+}
+
+/// Whether what a request asks for is to last for no time: it ends what there is.
+pub fn expires_at_once(message: &SipMessage) -> bool {
+    message.header(HeaderName::Expires).is_some_and(|expires| expires.trim() == "0")
 }
 
 /// How a message ends the registration that it notifies of: `rejected`, `unregistered`, `deactivated`; `None`
@@ -277,7 +281,7 @@ pub fn deregistration(message: &SipMessage) -> Option<String> {
         return None;
     }
     let ends = message
-        .header_named("subscription-state")
+        .header(HeaderName::SubscriptionState)
         .is_some_and(|state| before_parameters(&state).eq_ignore_ascii_case("terminated"));
     let body = String::from_utf8_lossy(message.body().get(..256).unwrap_or(message.body())).into_owned();
     let deregistered = body.to_ascii_lowercase().contains("deregistered");

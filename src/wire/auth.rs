@@ -1,6 +1,6 @@
 //! Challenges and credentials of SIP authentication ([MS-SIPAE] §2.2, RFC 7235): a scheme and its parameters.
 
-use memchr::memchr;
+use crate::wire::fields::split_at_byte;
 
 /// The parameters that are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,10 +128,7 @@ fn word(input: &str) -> Option<(&str, &str)> {
 fn parameter(input: &str) -> Option<(&str, &str, &str)> {
     let (name, rest) = word(input)?;
     let rest = skip(skip(rest, BLANK).strip_prefix('=')?, BLANK);
-    let quoted = rest.strip_prefix('"').and_then(|inside| {
-        let (value, rest) = inside.split_at_checked(memchr(b'"', inside.as_bytes())?)?;
-        Some((value, rest.get(1..)?))
-    });
+    let quoted = rest.strip_prefix('"').and_then(|inside| split_at_byte(inside, b'"'));
     let (value, rest) = quoted.or_else(|| split(rest, SEPARATOR))?;
     Some((name, value, skip(rest, SEPARATOR)))
 }

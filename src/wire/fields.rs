@@ -69,6 +69,12 @@ impl FieldEnd {
     }
 }
 
+/// What stands before the first such byte, which is ASCII, and behind it.
+pub fn split_at_byte(text: &str, byte: u8) -> Option<(&str, &str)> {
+    let (before, rest) = text.split_at_checked(memchr(byte, text.as_bytes())?)?;
+    Some((before, rest.get(1..)?))
+}
+
 /// Where the first colon stands. Names are short, and there are many: eight bytes are looked at in one.
 fn find_colon(line: &[u8]) -> Option<usize> {
     const ONES: u64 = u64::from_le_bytes([1; 8]);

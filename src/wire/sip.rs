@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 
 use crate::model::Defect;
 use crate::model::sip::{CSeq, Carrier, Extent, HeaderField, HeaderName, Headers, Raw, SipMessage, StartLine};
-use crate::wire::fields::{FieldEnd, is_blank, split_field};
+use crate::wire::fields::{FieldEnd, is_blank, split_at_byte, split_field};
 
 /// Longest start line that is looked for where bytes may or may not be SIP.
 pub const LONGEST_START: usize = 8192;
@@ -445,12 +445,6 @@ pub fn split_outside(value: &str, at: char) -> impl Iterator<Item = &str> {
         }
         char == at && !quoted && !bracketed
     })
-}
-
-/// What stands before the first such byte, which is ASCII, and behind it.
-fn split_at_byte(text: &str, byte: u8) -> Option<(&str, &str)> {
-    let (before, rest) = text.split_at_checked(memchr(byte, text.as_bytes())?)?;
-    Some((before, rest.get(1..)?))
 }
 
 /// A parameter of a header value behind the address: `tag`, `epid`. `None` where it is not there.

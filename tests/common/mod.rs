@@ -398,6 +398,16 @@ pub fn tell<'a>(packets: impl IntoIterator<Item = &'a Owned>, options: Options) 
     feed.finish()
 }
 
+/// Feeds IP packets that were made by hand, 20 ms apart.
+pub fn tell_raw(packets: &[Vec<u8>], options: Options) -> Told {
+    let mut feed = Feed::new(options);
+    for (packet, number) in packets.iter().zip(0..) {
+        let time = Timestamp::from_nanos(1_700_000_000_000_000_000 + number * 20_000_000);
+        feed.push(time, LinkType::RAW, packet);
+    }
+    feed.finish()
+}
+
 /// The conversations of packets, each with the port of its client.
 pub fn flows<'a>(packets: impl IntoIterator<Item = &'a Owned>) -> BTreeMap<u16, FlowKey> {
     let told = tell(packets, Options::default());

@@ -6,7 +6,7 @@
 //! themselves rule out those that do not fit. After a hole, or a packet that contradicts its state, a
 //! direction goes on with the next packet that needs no history.
 
-use crate::model::sip::{SipMessage, StartLine};
+use crate::model::sip::{HeaderName, SipMessage, StartLine};
 use crate::model::{At, Both, Counter, Defect, Direction, Loss, LossCause, Message};
 use crate::session::Output;
 use crate::session::held::Held;
@@ -100,7 +100,7 @@ pub(super) fn signal(message: &SipMessage) -> Option<Signal> {
     if message.method()? != "NEGOTIATE" {
         return None;
     }
-    let names_it = message.header_named("Compression").is_some_and(|value| value.eq_ignore_ascii_case(ALGORITHM));
+    let names_it = message.header(HeaderName::Compression).is_some_and(|value| value.eq_ignore_ascii_case(ALGORITHM));
     match message.start {
         StartLine::Request { .. } => names_it.then_some(Signal::Asked),
         StartLine::Response { status: Some(200), .. } if names_it => Some(Signal::Agreed),

@@ -265,10 +265,16 @@ impl Listens {
 struct Pending {
     /// What was read of the head, where it is not whole.
     reader: Option<Box<HeadReader>>,
-    /// Lengths of the head and of the whole, once the head is there.
-    lengths: Option<(usize, usize)>,
-    /// The head, where the body is waited for.
-    head: Option<Box<Head>>,
+    /// The head, and the body that is waited for.
+    begun: Option<Box<Begun>>,
+}
+
+/// A message whose head is there.
+struct Begun {
+    head: Head,
+    head_end: usize,
+    /// Length of the whole.
+    total: usize,
 }
 
 /// One direction of a stream.
@@ -319,15 +325,16 @@ impl Half {
 
     /// About how many bytes of memory it takes.
     fn cost(&self) -> usize {
-        let fields = self.pending.head.as_ref().map_or(0, |head| head.headers.len());
+        let begun = self.pending.begun.as_ref();
+        let fields = begun.map_or(0, |begun| begun.head.headers.len());
         let reader = self.pending.reader.as_ref().map_or(0, |reader| reader.cost());
-        let made = self.pending.lengths.filter(|&(_, total)| total == self.held.bytes.capacity());
-        let room = made.map_or(0, |(_, total)| total.saturating_sub(self.held.bytes.len()));
+        let made = begun.filter(|begun| begun.total == self.held.bytes.capacity());
+        let room = made.map_or(0, |begun| begun.total.saturating_sub(self.held.bytes.len()));
         self.held.cost() + room + fields * size_of::<HeaderField>() + reader
     }
 
     fn data(&mut self, at: At, direction: Direction, mut bytes: &[u8], out: &mut Output<'_>) {
-        if let Some((head_end, total)) = self.pending.lengths {
+        if let Some(total) = self.pending.begun.as_ref().map(|begun| begun.total) {
             let missing = total.saturating_sub(self.held.bytes.len());
             let (last, after) = bytes.split_at_checked(missing).unwrap_or((bytes, &[]));
             self.held.push(last, at);
@@ -337,11 +344,12 @@ impl Half {
             bytes = after;
             // The message ends where it says: what is held is the message.
             if (after.is_empty() || begins(after) != Likeness::No)
-                && let Some(head) = self.pending.head.take()
+                && let Some(begun) = self.pending.begun.take()
             {
+                let Begun { head, head_end, .. } = *begun;
                 let span = held::span(&self.held.marks, 0, total).unwrap_or((at, at));
                 let raw = self.held.take().into_bytes(out.spares);
-                self.deliver((raw.into(), head_end), span, direction, *head, true, out);
+                self.deliver((raw.into(), head_end), span, direction, head, true, out);
             }
         }
         if self.held.bytes.is_empty() {
@@ -362,8 +370,8 @@ impl Half {
     /// Makes room for the message that waits for its body, of which so much is there. A length alone gets little: it may
     /// be a lie, and thousands of connections may tell it.
     fn make_room(&mut self, there: usize, out: &mut Output<'_>) {
-        if let Some((_, total)) = self.pending.lengths.filter(|&(_, total)| total <= SURE_ROOM.max(2 * there)) {
-            self.held.fit(total, out.spares);
+        if let Some(begun) = self.pending.begun.as_ref().filter(|begun| begun.total <= SURE_ROOM.max(2 * there)) {
+            self.held.fit(begun.total, out.spares);
         }
     }
 
@@ -387,7 +395,7 @@ impl Half {
 
     fn step(&mut self, here: &Place<'_>, out: &mut Output<'_>) -> Step {
         // Of a message that was begun, the start line is known.
-        if self.pending.lengths.is_some() || self.pending.reader.as_ref().is_some_and(|reader| reader.has_start()) {
+        if self.pending.begun.is_some() || self.pending.reader.as_ref().is_some_and(|reader| reader.has_start()) {
             return self.message(here, out);
         }
         if self.skip > 0 {
@@ -440,14 +448,13 @@ impl Half {
     /// Reads the message that `here` begins, if enough of it is there.
     fn message(&mut self, here: &Place<'_>, out: &mut Output<'_>) -> Step {
         self.tell_rubbish(here.direction, out);
-        let known = self.pending.lengths.zip(self.pending.head.take());
-        let (mut head, head_end, total) = match known {
-            Some(((head_end, total), head)) => (*head, head_end, total),
+        let Begun { mut head, head_end, total } = match self.pending.begun.take() {
+            Some(begun) => *begun,
             None => match self.head(here, out) {
                 Ok(mut head) => {
                     let head_end = head.length.unwrap_or(here.rest.len());
                     let total = expected_length(here.rest, head_end, &mut head);
-                    (head, head_end, total)
+                    Begun { head, head_end, total }
                 }
                 Err(step) => return step,
             },
@@ -456,8 +463,7 @@ impl Half {
             return self.oversized_body(here, (head_end, total), head, out);
         }
         if here.rest.len() < total {
-            self.pending.lengths = Some((head_end, total));
-            self.pending.head = Some(Box::new(head));
+            self.pending.begun = Some(Box::new(Begun { head, head_end, total }));
             return Step::Wait;
         }
         // What stands behind an agreement on compression looks like no message, and is none.
@@ -571,13 +577,14 @@ impl Half {
         let mut from = 0;
         while let Some(rest) = bytes.get(from..).filter(|rest| !rest.is_empty() && self.skip == 0) {
             let here = Place { rest, from, marks: &marks, direction };
-            let head_end = self.pending.lengths.map_or(rest.len(), |(head_end, _)| head_end);
+            let begun = self.pending.begun.as_ref();
+            let head_end = begun.map_or(rest.len(), |begun| begun.head_end);
             let Some(mut head) = rest.get(..head_end).and_then(sip::parse_head) else {
                 out.stats.add(Counter::SipSkippedBytes, rest.len() as u64);
                 break;
             };
             // A Content-Length that is too large swallows the messages behind.
-            let Some(next) = self.pending.lengths.and_then(|_| sip::find_start(rest, head_end)) else {
+            let Some(next) = begun.and_then(|_| sip::find_start(rest, head_end)) else {
                 self.deliver_from(&here, (head_end, rest.len()), head, false, out);
                 break;
             };
@@ -592,7 +599,8 @@ impl Half {
 
     fn gap(&mut self, direction: Direction, loss: Loss, out: &mut Output<'_>) {
         let missing = usize::try_from(loss.bytes).unwrap_or(usize::MAX);
-        let body_left = self.pending.lengths.map_or(0, |(_, total)| total.saturating_sub(self.held.bytes.len()));
+        let begun = self.pending.begun.as_ref();
+        let body_left = begun.map_or(0, |begun| begun.total.saturating_sub(self.held.bytes.len()));
         let left = if self.skip > 0 { self.skip } else { body_left };
         self.give_up(direction, out);
         // A hole within a body whose length is known does not lose the place.

@@ -152,7 +152,7 @@ pub fn buffer(message: &SipMessage, claim: &Claim<'_>, version: u32) -> String {
         add(&sip);
         add(&tel);
     }
-    add(&message.header_named("Expires").unwrap_or_default());
+    add(&message.header(HeaderName::Expires).unwrap_or_default());
     if let Some(status) = message.status() {
         add(&status.to_string());
     }

@@ -207,13 +207,13 @@ pub fn answer(row: &Row, message: &SipMessage, status: u16) -> Answer {
         response_time: row.rtt,
         diagnostics: steps::diagnostics(message),
         offered: challenges.filter_map(|header| Scheme::read(&header.value)).take(MOST_SCHEMES).collect(),
-        date: message.header_named("Date").and_then(|value| date::parse(&value)),
+        date: message.header(HeaderName::Date).and_then(|value| date::parse(&value)),
         contact: message
             .header(HeaderName::Contact)
             .filter(|_| redirected)
             .map(|contact| address_uri(&contact).to_owned()),
         received_cid: via.as_deref().and_then(|via| parameter(via, "ms-received-cid")).map(str::to_owned),
-        warning: message.header_named("Warning").map(|warning| clip(&warning, LONGEST_TEXT).to_owned()),
+        warning: message.header(HeaderName::Warning).map(|warning| clip(&warning, LONGEST_TEXT).to_owned()),
     }
 }
 

@@ -587,7 +587,7 @@ impl Logins {
             .as_ref()
             .zip(epid.as_ref())
             .is_some_and(|(known, epid)| !known.eq_ignore_ascii_case(epid));
-        let again = login.signed_out.is_some() && !signs_out(message);
+        let again = login.signed_out.is_some() && !steps::expires_at_once(message);
         if other_user || other_endpoint || again {
             let moved = login.split_off(flow, again);
             let new = self.begin(flow, flow.client.ip(), row.began);
@@ -687,11 +687,6 @@ fn is_of_endpoint(row: &Row, message: &SipMessage) -> bool {
         && steps::asked(message, &steps::read(message)).is_some_and(of_endpoint)
 }
 
-/// Whether a REGISTER ends a registration.
-fn signs_out(message: &SipMessage) -> bool {
-    message.header(HeaderName::Expires).is_some_and(|expires| expires.trim() == "0")
-}
-
 impl Login {
     /// Gives a row to the connection that it is of; returns the host that a web service sends the client to.
     fn note(&mut self, flow: &FlowKey, row: &Row) -> Option<&str> {
@@ -787,7 +782,7 @@ impl Login {
             self.endpoint.user_agent =
                 message.header(HeaderName::UserAgent).map(|agent| steps::clip(&agent, 256).to_owned());
         }
-        let purpose = match (signs_out(message), self.registered) {
+        let purpose = match (steps::expires_at_once(message), self.registered) {
             (true, _) => Purpose::SignOut,
             (false, Some(_)) => Purpose::Refresh,
             (false, None) => Purpose::SignIn,
