@@ -16,7 +16,7 @@ use crate::findings::Severity;
 use crate::model::Message;
 use crate::story::filter::Filter;
 use crate::story::steps::call_id;
-use crate::story::{Bodies, Row};
+use crate::story::{Asked, Kept, Row};
 
 /// Rows that a sheet holds besides the names of its columns.
 const MOST_SHEET_ROWS: u64 = 1_048_575;
@@ -52,9 +52,13 @@ pub fn analyze(options: &Analyze) -> Result<Outcome, Failure> {
     let mut run = Run::begin(&options.reading, !options.quiet, None)?;
     let (mut exports, stdout_taken) = begin_exports(options, &options.reading.inputs)?;
     let mut screen = if options.quiet || stdout_taken { None } else { Some(Screen::new(&options.reading)) };
-    // A filter may ask for anything that a row has.
-    let others = Bodies { told: screen.is_some(), kept: screen.is_some() || filter.is_some() };
-    run.set_bodies(exports.iter().map(|writing| writing.export.bodies()).fold(others, Bodies::or));
+    let others = match (&screen, &filter) {
+        (Some(_), _) => Asked::ALL,
+        // A filter may ask for anything that a row has.
+        (None, Some(_)) => Asked { told: false, kept: Kept::Whole },
+        (None, None) => Asked::LEAST,
+    };
+    run.set_asked(exports.iter().map(|writing| writing.export.asks()).fold(others, Asked::or));
     let failed = |error| Failure::Write { name: "standard output".to_owned(), error };
     let mut written = 0_u64;
     let mut told = ToldLogins::default();

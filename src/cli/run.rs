@@ -19,7 +19,7 @@ use crate::logs::{self, LogInput, Logs};
 use crate::model::{At, Counter, Direction, FlowKey, InputNo, Limits, PacketNo, Payload, Ports, Span, Timestamp};
 use crate::story::login::Login;
 use crate::story::report::ClockReport;
-use crate::story::{Bodies, Damage, Report, Row};
+use crate::story::{Asked, Damage, Report, Row};
 
 /// Inputs being analysed.
 pub struct Run {
@@ -118,8 +118,8 @@ impl Run {
     }
 
     /// What is asked of the bodies of SIP messages; before the first row.
-    pub fn set_bodies(&mut self, bodies: Bodies) {
-        self.engine.set_bodies(bodies);
+    pub fn set_asked(&mut self, asked: Asked) {
+        self.engine.set_asked(asked);
     }
 
     /// The next sign-in that is over, and what is wrong with it; ask after each row, and after the last.

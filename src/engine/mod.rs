@@ -20,7 +20,7 @@ use crate::model::{At, Direction, FlowKey, Limits, Message, Observation, Packet,
 use crate::story::authentication::Tracker;
 use crate::story::login::Login;
 use crate::story::login::tracker::AttemptNo;
-use crate::story::{Bodies, Damage, Report, Row, Story};
+use crate::story::{Asked, Damage, Report, Row, Story};
 use crate::wire::packet::Frame;
 use front::Front;
 use join::seam::InLog;
@@ -208,9 +208,9 @@ impl Engine {
         self.work.upper(|upper| upper.story.name_inputs(names));
     }
 
-    /// What is asked of the bodies of SIP messages; before the first packet.
-    pub fn set_bodies(&mut self, bodies: Bodies) {
-        self.work.upper(|upper| upper.story.set_bodies(bodies));
+    /// What is asked of SIP messages; before the first packet.
+    pub fn set_asked(&mut self, asked: Asked) {
+        self.work.upper(|upper| upper.story.set_asked(asked));
     }
 
     /// An input cannot be read on.

@@ -115,12 +115,7 @@ impl Upper {
     /// Lets the next row leave, behind the sign-ins that are over with it; whether anything left.
     fn step(&mut self) -> bool {
         let before = self.ready.len();
-        let row = self.story.next_row().map(|mut row| {
-            if let Some(login) = self.story.login_of(&row) {
-                row.findings = self.cited.of(&row, login);
-            }
-            row
-        });
+        let row = self.story.next_row(|row, login| self.cited.of(row, login));
         while let Some(login) = self.story.next_login() {
             let found = findings::check_login(&login);
             self.ready.push_back(Told::Login(Box::new(login), found));

@@ -10,9 +10,10 @@ use crate::export::text::{self, Times};
 use crate::export::{Choices, Export, Exporter};
 use crate::findings::Finding;
 use crate::model::Span;
+use crate::model::sip::HeaderName;
 use crate::story::fields::{self, Getter, Value};
 use crate::story::summary::write_summary;
-use crate::story::{Bodies, Report, Row};
+use crate::story::{Asked, Kept, Report, Row};
 
 /// The entry in [`crate::export::EXPORTERS`].
 pub static EXPORTER: Exporter =
@@ -103,6 +104,16 @@ const COLUMNS: [(&str, &str); 37] = [
     ("step", "step"),
 ];
 
+/// The header fields of SIP messages that fill columns.
+const FIELDS: &[HeaderName] = &[
+    HeaderName::CallId,
+    HeaderName::CSeq,
+    HeaderName::From,
+    HeaderName::To,
+    HeaderName::Event,
+    HeaderName::ContentType,
+];
+
 struct Csv {
     out: Box<dyn Write>,
     columns: Vec<Column>,
@@ -151,8 +162,8 @@ impl Export for Csv {
         self.out.write_all(&self.line.bytes)
     }
 
-    fn bodies(&self) -> Bodies {
-        Bodies::default()
+    fn asks(&self) -> Asked {
+        Asked { told: false, kept: Kept::Fields(FIELDS) }
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -21,7 +21,7 @@ use crate::story::login::waterfall::Phase;
 use crate::story::names::{Lookup, Origin};
 use crate::story::report::ClockReport;
 use crate::story::transactions::Unanswered;
-use crate::story::{Bodies, FlowReport, Mark, PointPair, Report, Row, RowFlow};
+use crate::story::{Asked, FlowReport, Mark, PointPair, Report, Row, RowFlow};
 
 /// Version of the layout: raised when a field changes its meaning or goes.
 const SCHEMA_VERSION: u32 = 1;
@@ -85,8 +85,8 @@ impl Export for JsonReport {
         Ok(())
     }
 
-    fn bodies(&self) -> Bodies {
-        Bodies { told: true, kept: false }
+    fn asks(&self) -> Asked {
+        Asked { told: true, ..Asked::LEAST }
     }
 
     fn login(&mut self, login: &Login, findings: &[Finding]) -> io::Result<()> {

@@ -13,7 +13,7 @@ use std::io::{self, Write};
 use crate::findings::Finding;
 use crate::model::Timestamp;
 use crate::story::login::Login;
-use crate::story::{Bodies, Report, Row};
+use crate::story::{Asked, Kept, Report, Row};
 
 /// Writes a timeline in one format.
 pub trait Export {
@@ -23,9 +23,9 @@ pub trait Export {
     /// What the writer says.
     fn row(&mut self, row: &Row) -> io::Result<()>;
 
-    /// What it asks of the bodies of SIP messages.
-    fn bodies(&self) -> Bodies {
-        Bodies { told: false, kept: true }
+    /// What it asks of SIP messages.
+    fn asks(&self) -> Asked {
+        Asked { told: false, kept: Kept::Whole }
     }
 
     /// Takes a sign-in that is over, and what is wrong with it.

@@ -19,6 +19,14 @@ struct Known {
     rows: Vec<(RowId, &'static str)>,
 }
 
+impl Known {
+    /// The rules that cite a row.
+    fn cite(&self, row: RowId) -> Vec<&'static str> {
+        let start = self.rows.partition_point(|(id, _)| *id < row);
+        self.rows.iter().skip(start).take_while(|(id, _)| *id == row).map(|(_, rule)| *rule).collect()
+    }
+}
+
 /// The findings of sign-ins whose rows are leaving.
 #[derive(Debug)]
 pub struct Cited {
@@ -35,18 +43,20 @@ impl Cited {
     /// Ids of the findings that cite a row. The rules run again only where something happened since by which
     /// they may judge otherwise.
     pub fn of(&mut self, row: &Row, login: &Login) -> Vec<&'static str> {
-        let stale = |known: &Known| known.revision != login.revision && known.runs < MOST_RUNS;
-        if self.logins.peek(&login.id).is_none_or(stale) {
-            let runs = self.logins.peek(&login.id).map_or(0, |known| known.runs) + 1;
-            let mut rows: Vec<(RowId, &'static str)> = Vec::new();
-            for finding in check_login(login) {
-                rows.extend(finding.evidence.iter().map(|mark| (mark.row, finding.rule.id)));
-            }
-            rows.sort_unstable();
-            self.logins.insert(login.id, Known { revision: login.revision, runs, rows });
+        let known = self.logins.peek(&login.id);
+        let is_fresh = |known: &&Known| known.revision == login.revision || known.runs >= MOST_RUNS;
+        if let Some(known) = known.filter(is_fresh) {
+            return known.cite(row.id);
         }
-        let Some(known) = self.logins.peek(&login.id) else { return Vec::new() };
-        let start = known.rows.partition_point(|(id, _)| *id < row.id);
-        known.rows.iter().skip(start).take_while(|(id, _)| *id == row.id).map(|(_, rule)| *rule).collect()
+        let runs = known.map_or(0, |known| known.runs) + 1;
+        let mut rows: Vec<(RowId, &'static str)> = Vec::new();
+        for finding in check_login(login) {
+            rows.extend(finding.evidence.iter().map(|mark| (mark.row, finding.rule.id)));
+        }
+        rows.sort_unstable();
+        let known = Known { revision: login.revision, runs, rows };
+        let cited = known.cite(row.id);
+        self.logins.insert(login.id, known);
+        cited
     }
 }

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::ops::{Deref, Range};
 
+use smallvec::SmallVec;
+
 use crate::model::defect::Defect;
 
 /// Part of a message's bytes.
@@ -26,6 +28,10 @@ impl Extent {
 
     const fn range(self) -> Range<usize> {
         self.start as usize..self.end as usize
+    }
+
+    const fn len(self) -> usize {
+        self.end.saturating_sub(self.start) as usize
     }
 }
 
@@ -97,6 +103,16 @@ pub enum StartLine {
         /// Reason phrase, possibly empty.
         reason: Extent,
     },
+}
+
+impl StartLine {
+    /// Bytes of its parts.
+    const fn len(self) -> usize {
+        match self {
+            Self::Request { method, uri } => method.len() + uri.len(),
+            Self::Response { reason, .. } => reason.len(),
+        }
+    }
 }
 
 /// Header field names that lynccap asks for. Compact forms (RFC 3261 §7.3.3) are the same name.
@@ -316,6 +332,36 @@ impl SipMessage {
                 Raw::Bytes(bytes) => bytes.get(..head).unwrap_or_default().into(),
             };
         }
+    }
+
+    /// Lets go of all but the start line, `CSeq`'s parts and the first header field of each of these names, without
+    /// its name as written.
+    pub fn abridge(&mut self, names: &[HeaderName]) {
+        let Self { raw, start, cseq, headers, .. } = self;
+        let mut fields: SmallVec<[HeaderField; 8]> =
+            names.iter().filter_map(|&name| headers.first(name).copied()).collect();
+        let lengths = fields.iter().map(|field| field.value.len());
+        let mut bytes =
+            Vec::with_capacity(start.len() + cseq.map_or(0, |cseq| cseq.method.len()) + lengths.sum::<usize>());
+        let mut keep = |text: &mut Extent| {
+            let begin = bytes.len();
+            bytes.extend_from_slice(text.of(raw));
+            *text = Extent::new(begin..bytes.len());
+        };
+        match start {
+            StartLine::Request { method, uri } => [method, uri].into_iter().for_each(&mut keep),
+            StartLine::Response { reason, .. } => keep(reason),
+        }
+        if let Some(cseq) = cseq {
+            keep(&mut cseq.method);
+        }
+        for field in &mut fields {
+            field.name = Extent::default();
+            keep(&mut field.value);
+        }
+        self.body_at = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        self.headers = Headers::new(fields.as_slice().into());
+        self.raw = bytes.into();
     }
 
     /// About how many bytes of memory it takes, or would take with its body.

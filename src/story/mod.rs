@@ -22,6 +22,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::crypto::KeyStore;
+use crate::model::sip::HeaderName;
 use crate::model::tls::{TlsEvent, TlsSession};
 use crate::model::{
     At, Counter, Direction, FlowKey, Limits, Message, Observation, PacketNo, Payload, Ports, Recent, Stats, TcpEvent,
@@ -40,30 +41,49 @@ use transactions::Transactions;
 pub use report::{Damage, FlowReport, PointPair, Report};
 pub use row::{AlsoSeen, LogCopy, Mark, Row, RowFlow, RowId};
 
-/// What is asked of the bodies of SIP messages. None is left unread where it decides how a step of a sign-in went.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Bodies {
-    /// Sign-ins tell what they say.
-    pub told: bool,
-    /// Rows keep them. Without them what waits takes less memory.
-    pub kept: bool,
+/// What of SIP messages rows keep until they leave: the rest gives its memory to others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// What the summary tells, and the first header field of each of these names.
+    Fields(&'static [HeaderName]),
+    /// All but their bodies.
+    Head,
+    /// Everything.
+    Whole,
 }
 
-impl Bodies {
+/// What is asked of SIP messages. No body is left unread where it decides how a step of a sign-in went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Sign-ins tell what bodies say.
+    pub told: bool,
+    /// What rows keep.
+    pub kept: Kept,
+}
+
+impl Asked {
     /// All that can be asked.
-    pub const ALL: Self = Self { told: true, kept: true };
+    pub const ALL: Self = Self { told: true, kept: Kept::Whole };
+
+    /// Nothing but rows and their summaries.
+    pub const LEAST: Self = Self { told: false, kept: Kept::Fields(&[]) };
 
     /// What either asks.
     #[must_use]
     pub const fn or(self, other: Self) -> Self {
-        Self { told: self.told || other.told, kept: self.kept || other.kept }
+        let kept = match (self.kept, other.kept) {
+            (Kept::Whole, _) | (_, Kept::Whole) => Kept::Whole,
+            (Kept::Fields(&[]), kept) | (kept, Kept::Fields(&[])) => kept,
+            _ => Kept::Head,
+        };
+        Self { told: self.told || other.told, kept }
     }
 }
 
 /// Builds the story of a capture.
 pub struct Story {
     limits: Limits,
-    bodies: Bodies,
+    asked: Asked,
     inputs: Vec<Arc<str>>,
     names: Names,
     transactions: Transactions,
@@ -123,15 +143,15 @@ impl Story {
             inner_sessions: Vec::new(),
             cited: Vec::new(),
             forgotten: 0,
-            bodies: Bodies::ALL,
+            asked: Asked::ALL,
             limits,
         }
     }
 
-    /// What is asked of the bodies of SIP messages; all, where that is not said.
-    pub fn set_bodies(&mut self, bodies: Bodies) {
-        self.bodies = bodies;
-        self.logins.set_bodies(bodies);
+    /// What is asked of SIP messages; all, where that is not said.
+    pub fn set_asked(&mut self, asked: Asked) {
+        self.asked = asked;
+        self.logins.set_asked(asked);
     }
 
     /// Names the inputs; rows name theirs where there are several.
@@ -211,7 +231,7 @@ impl Story {
         let id = RowId(self.row_count);
         let mut row = Box::new(Row { id, at, began, input, direction, message, copy, ..Row::new(at) });
         if let Some(key) = flow {
-            row.flow = Some(self.flow(key, &row));
+            (row.flow, row.begins) = self.flow(key, &row);
             self.relate(key, &mut row);
         }
         if matches!(row.message, Message::Lost(_)) && self.losses.len() < MOST_CITED {
@@ -219,14 +239,13 @@ impl Story {
         }
         row.attempt = self.logins.row(&row);
         row.elapsed = at.time.since(self.first.map_or(at.time, |first| first.time));
-        // A copy of the message in another capture is told by its body, too.
-        if !self.bodies.kept
-            && self.inputs.len() < 2
-            && let Message::Sip(message) = &mut row.message
-        {
-            message.let_body_go();
+        // What is told of a row, and when, must not depend on what others ask of it.
+        let weight = row.weight();
+        // A copy of the message in another capture is told by all of it.
+        if self.inputs.len() < 2 {
+            row.keep(self.asked.kept);
         }
-        self.queue.push(row);
+        self.queue.push(row, weight);
     }
 
     /// Keeps a TLS session for the report.
@@ -255,11 +274,12 @@ impl Story {
         std::mem::take(&mut self.payloads)
     }
 
-    /// Notes what a row says of its flow; the first one tells how its server was found.
-    fn flow(&mut self, key: FlowKey, row: &Row) -> RowFlow {
+    /// Notes what a row says of its flow; the first one tells how its server was found. Says whether the flow begins with
+    /// the row, as far as is known.
+    fn flow(&mut self, key: FlowKey, row: &Row) -> (Option<RowFlow>, bool) {
         if let Some(report) = self.flows.get_mut(&key) {
             report.note(row);
-            return RowFlow { number: report.number, key };
+            return (Some(RowFlow { number: report.number, key }), report.first == row.began);
         }
         self.flow_count += 1;
         // A log does not show how its client came to know the server.
@@ -269,7 +289,7 @@ impl Story {
         let before = self.flows.forgotten();
         self.flows.insert(key, Box::new(report));
         self.forgotten += self.flows.forgotten() - before;
-        RowFlow { number: self.flow_count, key }
+        (Some(RowFlow { number: self.flow_count, key }), true)
     }
 
     /// Finds what belongs to a row: the query of an answer, the request of a response, the look-up
@@ -316,26 +336,29 @@ impl Story {
         }
     }
 
-    /// The next row that is final, in order.
-    pub fn next_row(&mut self) -> Option<Box<Row>> {
+    /// The next row that is final, in order; `cited` tells the findings that cite a row of a sign-in that is not over.
+    pub fn next_row(&mut self, cited: impl FnOnce(&Row, &Login) -> Vec<&'static str>) -> Option<Box<Row>> {
         let mut row = self.queue.pop(self.clock())?;
         row.attempt = self.logins.place(&row);
-        if let Some((attempt, step)) = row.attempt {
-            row.login = self.logins.number(attempt);
-            row.step = row.login.map(|_| step.id());
-            self.logins.numbered(attempt, row.id, row.number);
-        }
         self.recognise(&mut row);
-        let begins = row.flow.and_then(|flow| self.flows.peek(&flow.key)).is_some_and(|flow| flow.first == row.began);
+        if let Some((attempt, step)) = row.attempt {
+            let (number, login) = self.logins.numbered(attempt, row.id, row.number);
+            (row.login, row.step) = (number, number.map(|_| step.id()));
+            row.findings = login.filter(|_| number.is_some()).map(|login| cited(&row, login)).unwrap_or_default();
+        }
         let cited = match &row.message {
             Message::Lost(_) => true,
             Message::Tls(event) => matches!(**event, TlsEvent::ClientHello(_) | TlsEvent::NotOpened(_)),
-            _ => begins,
+            _ => row.begins && self.begins_its_flow(&row),
         };
         if cited && self.cited.len() < self.limits.remembered {
             self.cited.push((row.at.packet, row.number));
         }
         Some(row)
+    }
+
+    fn begins_its_flow(&self, row: &Row) -> bool {
+        row.flow.and_then(|flow| self.flows.peek(&flow.key)).is_some_and(|flow| flow.first == row.began)
     }
 
     /// Notes where else a message was captured, and that its sign-in is the same there.
@@ -351,12 +374,6 @@ impl Story {
             self.logins.same(attempt, there, &name(seen.also.input.as_ref()));
         }
         row.also_seen = Some(Box::new(seen.also));
-    }
-
-    /// The sign-in that a row belongs to, while it is open.
-    pub fn login_of(&self, row: &Row) -> Option<&Login> {
-        let (attempt, _) = row.attempt.filter(|_| row.login.is_some())?;
-        self.logins.login(attempt)
     }
 
     /// A sign-in that is not over.

@@ -37,9 +37,8 @@ impl Queue {
         }
     }
 
-    /// Takes a row. Rows of one packet keep the order in which they come.
-    pub fn push(&mut self, row: Box<Row>) {
-        let weight = row.weight();
+    /// Takes a row that counts as so many bytes. Rows of one packet keep the order in which they come.
+    pub fn push(&mut self, row: Box<Row>, weight: usize) {
         self.weight += weight;
         let key = super::by_packet(row.at);
         let in_order = self.rows.back().is_none_or(|(newest, _)| super::by_packet(newest.at) <= key);

@@ -4,10 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::model::{At, Defect, Direction, FlowKey, InputNo, Message, PointNo, Span};
+use crate::story::Kept;
 use crate::story::authentication::Authentication;
 use crate::story::login::tracker::AttemptNo;
 use crate::story::names::Origin;
 use crate::story::steps::StepKind;
+use crate::story::summary;
 
 /// Which conversation a row belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +96,8 @@ pub struct Row {
     pub input: Option<Arc<str>>,
     /// The conversation.
     pub flow: Option<RowFlow>,
+    /// Whether no row of its conversation that was told before it began earlier.
+    pub begins: bool,
     /// Which way it went.
     pub direction: Direction,
     /// What it is.
@@ -132,6 +136,7 @@ impl Row {
             delta: Span::default(),
             input: None,
             flow: None,
+            begins: false,
             direction: Direction::Out,
             message: Message::Defect(Defect::new("", 0, "")),
             rtt: None,
@@ -167,6 +172,19 @@ impl Row {
             Message::Log(_) => "log",
             Message::Lost(_) => "loss",
             Message::Defect(_) => "defect",
+        }
+    }
+
+    /// Lets go of what nobody asks of a SIP message.
+    pub fn keep(&mut self, kept: Kept) {
+        let Message::Sip(message) = &mut self.message else { return };
+        match kept {
+            Kept::Whole => {}
+            Kept::Head => message.let_body_go(),
+            Kept::Fields(names) => {
+                message.abridge(names);
+                self.authentication.take_if(|said| !summary::tells(said));
+            }
         }
     }
 

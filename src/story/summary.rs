@@ -228,8 +228,17 @@ fn sip(message: &SipMessage, step: Option<&str>, text: &mut String) {
     }
 }
 
+/// Whether the line of a message says something of its authentication.
+pub fn tells(said: &Authentication) -> bool {
+    told_token(said).is_some() || said.is_wrong()
+}
+
+fn told_token(said: &Authentication) -> Option<&Token> {
+    said.token.as_ref().filter(|token| **token != Token::Empty)
+}
+
 fn authentication(said: &Authentication, text: &mut String) {
-    if let Some(token) = said.token.as_ref().filter(|token| **token != Token::Empty) {
+    if let Some(token) = told_token(said) {
         let _ = write!(text, " — {}: {}", said.scheme, token.line());
     }
     if said.is_wrong() {

@@ -182,6 +182,8 @@ pub struct Login {
     pub same_as: Option<SameAs>,
     /// Rows that show its facts, in their order, and their numbers as they become known.
     rows: Vec<(RowId, u64)>,
+    /// Where among them the row stands that gets its number next, unless another one does.
+    next_row: usize,
     /// What bodies say is told.
     tells: bool,
     /// Bytes that the bound on all attempts counts for it.
@@ -240,6 +242,7 @@ impl Login {
             compression_unread: None,
             same_as: None,
             rows: Vec::new(),
+            next_row: 0,
             tells: true,
             counted: 0,
             revision: 0,
@@ -457,12 +460,14 @@ impl Login {
         self.rows.binary_search_by_key(&row, |&(known, _)| known)
     }
 
-    /// A row got its number.
+    /// A row got its number. Nearly all leave in the order in which they came.
     fn numbered(&mut self, row: RowId, number: u64) {
-        if let Ok(place) = self.place_of(row)
+        let is_next = self.rows.get(self.next_row).is_some_and(|&(next, _)| next == row);
+        let place = if is_next { Ok(self.next_row) } else { self.place_of(row) };
+        if let Ok(place) = place
             && let Some((_, known)) = self.rows.get_mut(place)
         {
-            *known = number;
+            (*known, self.next_row) = (number, place + 1);
         }
     }
 

@@ -21,7 +21,7 @@ use crate::model::{
     At, DecodeAs, Defect, Direction, FlowKey, Limits, Message, PointNo, Ports, Recent, Span, TcpEvent, Timestamp,
     TransportKind,
 };
-use crate::story::Bodies;
+use crate::story::Asked;
 use crate::story::authentication::Token;
 use crate::story::authentication::signature::{Signature, Verdict};
 use crate::story::login::connection::Connection;
@@ -117,9 +117,9 @@ impl Logins {
         }
     }
 
-    /// What is asked of the bodies of SIP messages.
-    pub const fn set_bodies(&mut self, bodies: Bodies) {
-        self.tells = bodies.told;
+    /// What is asked of SIP messages.
+    pub const fn set_asked(&mut self, asked: Asked) {
+        self.tells = asked.told;
     }
 
     /// How many attempts were closed early or forgotten, for the bound.
@@ -169,13 +169,9 @@ impl Logins {
     }
 
     /// The number of an attempt, given to it when it is first asked for and it is one.
-    pub fn number(&mut self, attempt: AttemptNo) -> Option<u32> {
+    fn number(&mut self, attempt: AttemptNo) -> Option<u32> {
         let Some(login) = self.open.get_mut(&attempt) else { return self.numbers.peek(&attempt).copied() };
-        if login.id == 0 && login.is_one() {
-            self.numbered += 1;
-            login.id = self.numbered;
-        }
-        (login.id > 0).then_some(login.id)
+        number_of(login, &mut self.numbered)
     }
 
     /// An attempt is the same as another one, which was seen in `input`; what is known of that stays.
@@ -189,11 +185,11 @@ impl Logins {
         }
     }
 
-    /// A row of an attempt got its number.
-    pub fn numbered(&mut self, attempt: AttemptNo, row: RowId, number: u64) {
-        if let Some(login) = self.open.get_mut(&attempt) {
-            login.numbered(row, number);
-        }
+    /// A row of an attempt got its number. Returns that of the attempt, and the attempt if it is not closed.
+    pub fn numbered(&mut self, attempt: AttemptNo, row: RowId, number: u64) -> (Option<u32>, Option<&Login>) {
+        let Some(login) = self.open.get_mut(&attempt) else { return (self.numbers.peek(&attempt).copied(), None) };
+        login.numbered(row, number);
+        (number_of(login, &mut self.numbered), Some(login))
     }
 
     /// An attempt that is not closed.
@@ -605,6 +601,15 @@ impl Logins {
         }
         attempt
     }
+}
+
+/// The number of an attempt that is open: the one after the last, where it has none and is one.
+fn number_of(login: &mut Login, last: &mut u32) -> Option<u32> {
+    if login.id == 0 && login.is_one() {
+        *last += 1;
+        login.id = *last;
+    }
+    (login.id > 0).then_some(login.id)
 }
 
 /// Attempts that were busy since their deadline was set and that are passed over where room is made.
