@@ -1,8 +1,9 @@
 //! Rows wait here until they can no longer change and nothing can come before them.
 
 use std::collections::VecDeque;
+use std::hint::black_box;
 
-use crate::model::{Limits, PacketNo, Span, Timestamp};
+use crate::model::{Limits, Message, PacketNo, Span, Timestamp};
 use crate::story::Row;
 
 /// Rows in the order of the packets that completed them.
@@ -19,6 +20,11 @@ pub struct Queue {
     last: Option<Timestamp>,
     newest: Option<PacketNo>,
 }
+
+/// How many rows before it leaves a row is looked into.
+const AHEAD: usize = 5;
+/// Bytes that a processor fetches at once.
+const CACHE_LINE: usize = 64;
 
 impl Queue {
     /// An empty queue.
@@ -71,6 +77,7 @@ impl Queue {
         if !self.is_ready(now) {
             return None;
         }
+        self.fetch_next();
         let (mut row, weight) = self.rows.pop_front()?;
         self.weight -= weight;
         self.released += 1;
@@ -79,6 +86,24 @@ impl Queue {
         self.last = Some(row.at.time);
         self.newest = Some(super::by_packet(row.at)).max(self.newest);
         Some(row)
+    }
+
+    /// Looks into rows that leave soon. They came thousands of rows ago and are in no cache of the processor any longer:
+    /// it waits for memory less where it is asked early, what stands in a row first and what a row points to later.
+    fn fetch_next(&self) {
+        let sip = |ahead: usize| match self.rows.get(ahead).map(|(row, _)| &row.message) {
+            Some(Message::Sip(message)) => Some(message),
+            _ => None,
+        };
+        black_box(self.rows.get(3 * AHEAD).map(|(row, _)| row.look()));
+        black_box(
+            sip(2 * AHEAD)
+                .map(|message| (message.body_at, message.raw.len(), message.headers.len(), message.defects.len())),
+        );
+        if let Some(message) = sip(AHEAD) {
+            black_box(message.headers.last().map(|field| field.id));
+            black_box(message.raw.iter().step_by(CACHE_LINE).take(8).fold(0, |all, byte| all | byte));
+        }
     }
 
     /// Nothing follows.

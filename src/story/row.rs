@@ -175,6 +175,15 @@ impl Row {
         }
     }
 
+    /// Something of everything that stands in it, so that all of it is fetched.
+    pub const fn look(&self) -> impl Sized {
+        let places = (self.number, self.id, self.at.time, self.began.time, self.elapsed, self.delta, self.direction);
+        let known = (self.flow.is_some(), self.rtt.is_some(), self.note.is_some(), self.copy.is_some());
+        let told =
+            (self.attempt.is_some(), self.login, self.step.is_some(), self.findings.len(), self.origin.is_some());
+        (places, known, told)
+    }
+
     /// Lets go of what nobody asks of a SIP message.
     pub fn keep(&mut self, kept: Kept) {
         let Message::Sip(message) = &mut self.message else { return };
