@@ -779,9 +779,13 @@ fn nothing_in_a_capture_steers_the_terminal() {
     // The colours are lynccap's own.
     let coloured = stdout(&check(&["analyze", &input, "--color", "always"], 0, &[]));
     assert!(coloured.contains("\u{1b}[") && !coloured.contains("\u{1b}[2J") && !coloured.contains("\u{1b}]0"));
-    for line in jsonl_of(&[&input, "--raw"]).lines() {
-        assert!(!line.contains('\u{1b}') && serde_json::from_str::<Json>(line).is_ok());
-    }
+    // In JSON they are escapes, of the same value.
+    let lines = jsonl_of(&[&input, "--raw"]);
+    assert_eq!(controls(&lines), [], "{lines:?}");
+    let raw = rows(&lines).iter().any(|row| row["raw"].as_str().is_some_and(|raw| raw.contains("[2Jann\u{9b}31m")));
+    assert!(raw && lines.contains("ann\\u009b31m") && lines.contains("\\u202e"), "{lines}");
+    let report = stdout(&check(&["analyze", &input, "--json", "-"], 0, &[]));
+    assert_eq!(controls(&report), [], "{report:?}");
     // Nor does a file's name.
     let odd = folder.write("\u{1b}[2Jodd", b"no capture at all, but long enough");
     let said = stderr(&check(&["analyze", &odd], 2, &[]));

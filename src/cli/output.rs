@@ -6,15 +6,11 @@ use std::io::Write as _;
 use unicode_width::UnicodeWidthChar;
 use unicode_width::UnicodeWidthStr;
 
+use crate::export::escape::is_harmless;
+
 /// Says on standard error what is wrong. A closed standard error is no reason to fail.
 pub fn complain(what: &str) {
     let _ = writeln!(std::io::stderr(), "lynccap: {}", visible(what));
-}
-
-/// Whether a character may reach a terminal as it is: no controls, nothing that reorders text.
-fn is_harmless(char: char) -> bool {
-    !(char.is_control()
-        || matches!(char, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}'))
 }
 
 /// The text with everything that could steer a terminal written out.
