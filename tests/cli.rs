@@ -792,6 +792,46 @@ fn nothing_in_a_capture_steers_the_terminal() {
     assert_eq!(controls(&said), [], "{said:?}");
 }
 
+/// What the program writes to a terminal; `None` where there is no `script` that makes one.
+fn on_a_terminal(arguments: &[&str]) -> Option<String> {
+    if !cfg!(target_os = "linux") || Command::new("script").arg("--version").output().is_err() {
+        eprintln!("skipped: there is no `script` of util-linux");
+        return None;
+    }
+    let program = program().get_program().to_str().unwrap().to_owned();
+    let words: Vec<String> = [&[program.as_str()], arguments].concat().iter().map(|word| format!("'{word}'")).collect();
+    let output = Command::new("script").args(["-qec", &words.join(" "), "/dev/null"]).stdin(Stdio::null()).output();
+    let output = output.unwrap();
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+    // The terminal ends lines its way.
+    Some(stdout(&output).replace("\r\r\n", "\n").replace("\r\n", "\n"))
+}
+
+#[test]
+fn exports_and_bytes_steer_no_terminal() {
+    let folder = Folder::new("terminal");
+    let input = folder.write("spiteful.pcap", &spiteful());
+    let csv = ["analyze", &input, "--no-progress", "--csv", "-", "--csv-dialect"];
+    let raw = ["follow", &input, "--no-progress", "--format", "raw", "--flow", "1"];
+    let cases = [
+        [&csv[..], &["plain"]].concat(),
+        [&csv[..], &["excel"]].concat(),
+        [&csv[..], &["excel-semicolon"]].concat(),
+        raw.to_vec(),
+    ];
+    for arguments in cases {
+        let Some(shown) = on_a_terminal(&arguments) else { return };
+        let steering: Vec<char> = controls(&shown).into_iter().filter(|char| *char != '\t').collect();
+        assert_eq!(steering, [], "{arguments:?}: {shown:?}");
+        assert!(shown.contains("ann") && shown.contains("31m"), "{arguments:?}: {shown:?}");
+    }
+    // A pipe gets what the capture has.
+    for arguments in [raw.to_vec(), [&csv[..], &["plain"]].concat()] {
+        let piped = stdout(&check(&arguments, 0, &[]));
+        assert!(piped.contains("\u{1b}[2Jann\u{9b}31m"), "{arguments:?}: {piped:?}");
+    }
+}
+
 #[test]
 fn no_cell_is_a_formula() {
     let folder = Folder::new("formulas");

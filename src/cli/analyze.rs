@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{self, BufWriter, IsTerminal as _, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use crate::cli::args::{Analyze, CsvDialect, FailOn, Output, Reading};
@@ -188,15 +188,10 @@ pub fn begin_exports(options: &Output, taken: &[PathBuf]) -> Result<(Vec<Writing
     Ok((exports, stdout_taken))
 }
 
-/// Rows on a terminal or pipe appear as they come; files are written in large pieces.
+/// Files are written in large pieces.
 fn open_output(path: &Path, to_stdout: bool) -> io::Result<Box<dyn Write>> {
     if to_stdout {
-        let stdout = io::stdout();
-        return Ok(if stdout.is_terminal() {
-            Box::new(stdout)
-        } else {
-            Box::new(BufWriter::with_capacity(64 << 10, stdout))
-        });
+        return Ok(output::stdout());
     }
     Ok(Box::new(BufWriter::with_capacity(256 << 10, File::create(path)?)))
 }
