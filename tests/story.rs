@@ -105,6 +105,8 @@ fn the_steps_of_a_first_sign_in() {
     let [(failed, findings), (login, _)] = &told.logins[..] else { panic!("{} logins", told.logins.len()) };
     assert_eq!(failed.outcome(), LoginOutcome::Failed);
     assert_eq!(findings[0].rule.id, "dns-no-records");
+    let fix = findings[0].fix();
+    assert!(fix.contains("_sip._tls.ucsandbox.example, port 443") && !fix.contains('<'), "{fix}");
     assert!(findings[0].root_cause);
     assert_eq!(login.outcome(), LoginOutcome::SignedIn);
     let steps = login.steps();

@@ -408,8 +408,8 @@ impl Screen {
             self.line("  seen", &format!("{}{}", finding.what, evidence(finding)))?;
             // A note asks for nothing; `explain` has the rest of it.
             if finding.severity > Severity::Note {
-                self.line("  matters", finding.rule.why)?;
-                self.line("  do", finding.rule.fix)?;
+                self.line("  matters", &finding.why())?;
+                self.line("  do", &finding.fix())?;
             }
         }
         Ok(())
