@@ -944,6 +944,31 @@ fn errors_are_shown_with_what_they_mean() {
     assert!(healthy.iter().all(|row| row["kind"] == "dns"), "only the look-ups of the first, failed sign-in");
 }
 
+/// The rows that failed, with what they mean, of the capture of a scenario.
+fn errors_of(scenario: &str) -> String {
+    let capture = common::folder().join(format!("scenarios/{scenario}.pcapng"));
+    let shown = stdout(&check(&["analyze", capture.to_str().unwrap(), "--errors"], 0, &[]));
+    shown.lines().take_while(|line| !line.starts_with("Capture")).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_status_means_something_only_for_the_service_that_was_asked() {
+    let shown = errors_of("healthy-other-page");
+    assert!(shown.contains("404 Not Found: there is no such page"), "{shown}");
+    assert!(!shown.contains("certificate service"), "{shown}");
+    let shown = errors_of("user-not-found.2.not");
+    assert!(shown.contains("404 Not Found: the server that answers is no autodiscover service"), "{shown}");
+}
+
+#[test]
+fn a_reset_at_sign_out_is_no_failure() {
+    for scenario in ["tcp-reset.not", "healthy-cut-off"] {
+        assert_eq!(errors_of(scenario), "");
+    }
+    assert!(errors_of("tcp-reset").contains("connection reset by the server"));
+    assert!(errors_of("tcp-reset.2.not").contains("connection reset by the server"), "it is no connection of SIP");
+}
+
 #[test]
 fn a_ladder_shows_one_sign_in_or_one_call_id() {
     let (login, keys) = (path("login.pcapng"), keys_of("login"));
