@@ -779,13 +779,57 @@ fn nothing_in_a_capture_steers_the_terminal() {
     // The colours are lynccap's own.
     let coloured = stdout(&check(&["analyze", &input, "--color", "always"], 0, &[]));
     assert!(coloured.contains("\u{1b}[") && !coloured.contains("\u{1b}[2J") && !coloured.contains("\u{1b}]0"));
-    for line in jsonl_of(&[&input, "--raw"]).lines() {
-        assert!(!line.contains('\u{1b}') && serde_json::from_str::<Json>(line).is_ok());
-    }
+    // In JSON they are escapes, of the same value.
+    let lines = jsonl_of(&[&input, "--raw"]);
+    assert_eq!(controls(&lines), [], "{lines:?}");
+    let raw = rows(&lines).iter().any(|row| row["raw"].as_str().is_some_and(|raw| raw.contains("[2Jann\u{9b}31m")));
+    assert!(raw && lines.contains("ann\\u009b31m") && lines.contains("\\u202e"), "{lines}");
+    let report = stdout(&check(&["analyze", &input, "--json", "-"], 0, &[]));
+    assert_eq!(controls(&report), [], "{report:?}");
     // Nor does a file's name.
     let odd = folder.write("\u{1b}[2Jodd", b"no capture at all, but long enough");
     let said = stderr(&check(&["analyze", &odd], 2, &[]));
     assert_eq!(controls(&said), [], "{said:?}");
+}
+
+/// What the program writes to a terminal; `None` where there is no `script` that makes one.
+fn on_a_terminal(arguments: &[&str]) -> Option<String> {
+    if !cfg!(target_os = "linux") || Command::new("script").arg("--version").output().is_err() {
+        eprintln!("skipped: there is no `script` of util-linux");
+        return None;
+    }
+    let program = program().get_program().to_str().unwrap().to_owned();
+    let words: Vec<String> = [&[program.as_str()], arguments].concat().iter().map(|word| format!("'{word}'")).collect();
+    let output = Command::new("script").args(["-qec", &words.join(" "), "/dev/null"]).stdin(Stdio::null()).output();
+    let output = output.unwrap();
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+    // The terminal ends lines its way.
+    Some(stdout(&output).replace("\r\r\n", "\n").replace("\r\n", "\n"))
+}
+
+#[test]
+fn exports_and_bytes_steer_no_terminal() {
+    let folder = Folder::new("terminal");
+    let input = folder.write("spiteful.pcap", &spiteful());
+    let csv = ["analyze", &input, "--no-progress", "--csv", "-", "--csv-dialect"];
+    let raw = ["follow", &input, "--no-progress", "--format", "raw", "--flow", "1"];
+    let cases = [
+        [&csv[..], &["plain"]].concat(),
+        [&csv[..], &["excel"]].concat(),
+        [&csv[..], &["excel-semicolon"]].concat(),
+        raw.to_vec(),
+    ];
+    for arguments in cases {
+        let Some(shown) = on_a_terminal(&arguments) else { return };
+        let steering: Vec<char> = controls(&shown).into_iter().filter(|char| *char != '\t').collect();
+        assert_eq!(steering, [], "{arguments:?}: {shown:?}");
+        assert!(shown.contains("ann") && shown.contains("31m"), "{arguments:?}: {shown:?}");
+    }
+    // A pipe gets what the capture has.
+    for arguments in [raw.to_vec(), [&csv[..], &["plain"]].concat()] {
+        let piped = stdout(&check(&arguments, 0, &[]));
+        assert!(piped.contains("\u{1b}[2Jann\u{9b}31m"), "{arguments:?}: {piped:?}");
+    }
 }
 
 #[test]
@@ -898,6 +942,31 @@ fn errors_are_shown_with_what_they_mean() {
     }
     let healthy = rows(&jsonl_of(&[&path("login.pcapng"), "-k", &keys_of("login"), "--errors"]));
     assert!(healthy.iter().all(|row| row["kind"] == "dns"), "only the look-ups of the first, failed sign-in");
+}
+
+/// The rows that failed, with what they mean, of the capture of a scenario.
+fn errors_of(scenario: &str) -> String {
+    let capture = common::folder().join(format!("scenarios/{scenario}.pcapng"));
+    let shown = stdout(&check(&["analyze", capture.to_str().unwrap(), "--errors"], 0, &[]));
+    shown.lines().take_while(|line| !line.starts_with("Capture")).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_status_means_something_only_for_the_service_that_was_asked() {
+    let shown = errors_of("healthy-other-page");
+    assert!(shown.contains("404 Not Found: there is no such page"), "{shown}");
+    assert!(!shown.contains("certificate service"), "{shown}");
+    let shown = errors_of("user-not-found.2.not");
+    assert!(shown.contains("404 Not Found: the server that answers is no autodiscover service"), "{shown}");
+}
+
+#[test]
+fn a_reset_at_sign_out_is_no_failure() {
+    for scenario in ["tcp-reset.not", "healthy-cut-off"] {
+        assert_eq!(errors_of(scenario), "");
+    }
+    assert!(errors_of("tcp-reset").contains("connection reset by the server"));
+    assert!(errors_of("tcp-reset.2.not").contains("connection reset by the server"), "it is no connection of SIP");
 }
 
 #[test]

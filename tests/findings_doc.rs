@@ -68,6 +68,8 @@ fn document() -> String {
     rules().for_each(|rule| _ = writeln!(text, "{}", line(rule)));
     for rule in RULES {
         let Rule { id, title, seen, why, fix, .. } = rule;
+        // What stands in angle brackets is no element.
+        let [why, fix] = [why, fix].map(|text| text.replace('<', "\\<"));
         let _ = write!(text, "\n## {id}\n\n**{title}.**\n\n- Seen: {seen}\n- Matters: {why}\n- Do: {fix}\n");
     }
     text

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Told, capture, captures, tell_files};
+use common::{Capture, Told, capture, captures, folder, run_in, tell_files};
 use lynccap::model::{Message, Span};
 use lynccap::story::login::{Login, LoginOutcome};
 use lynccap::story::narrate::narrate;
@@ -100,11 +100,39 @@ fn every_message_of_a_first_sign_in_is_told_as_an_expert_would() {
 }
 
 #[test]
+fn a_sign_in_over_an_open_connection_takes_its_own_time() {
+    let file = "scenarios/healthy-again-there.pcapng";
+    let capture = Capture { file: file.to_owned(), path: folder().join(file) };
+    let told = tell_files(&[&capture.path], capture.keys().options());
+    let [(first, _), (again, _)] = &told.logins[..] else { panic!("{} logins", told.logins.len()) };
+    let phases = |login: &Login| login.phases().iter().map(|phase| phase.kind.name()).collect::<Vec<_>>();
+    assert_eq!(phases(first), ["discover", "connect", "secure", "authenticate", "provision", "ready"]);
+    assert_eq!(phases(again), ["authenticate", "provision", "ready"]);
+    assert!(again.phases().iter().all(|phase| phase.began >= Span::default()));
+    // What it found is told all the same.
+    let before: Vec<&str> =
+        again.steps().iter().filter(|step| again.is_of_before(step.began)).map(|step| step.kind.id()).collect();
+    assert_eq!(before, ["connect", "secure"]);
+    let shown = run_in(&folder(), &["analyze", file, "--color", "never"]);
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    let offsets = |id: &str| {
+        let of_step = shown.lines().filter(|line| line.split_whitespace().nth(4) == Some(id));
+        of_step.map(|line| line.split_whitespace().next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (offsets("connect"), offsets("challenge")),
+        (vec!["0.006".to_owned(), "before".to_owned()], vec!["0.009".to_owned(), "0.000".to_owned()])
+    );
+}
+
+#[test]
 fn the_steps_of_a_first_sign_in() {
     let told = tell("login.pcapng");
     let [(failed, findings), (login, _)] = &told.logins[..] else { panic!("{} logins", told.logins.len()) };
     assert_eq!(failed.outcome(), LoginOutcome::Failed);
     assert_eq!(findings[0].rule.id, "dns-no-records");
+    let fix = findings[0].fix();
+    assert!(fix.contains("_sip._tls.ucsandbox.example, port 443") && !fix.contains('<'), "{fix}");
     assert!(findings[0].root_cause);
     assert_eq!(login.outcome(), LoginOutcome::SignedIn);
     let steps = login.steps();

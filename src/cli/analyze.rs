@@ -2,14 +2,15 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{self, BufWriter, IsTerminal as _, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use crate::cli::args::{Analyze, CsvDialect, FailOn, Output, Reading};
+use crate::cli::failures::Failures;
 use crate::cli::run::Run;
 use crate::cli::screen::Screen;
 use crate::cli::told::ToldLogins;
-use crate::cli::{Failure, Outcome, failures, output};
+use crate::cli::{Failure, Outcome, output};
 use crate::export::csv::Dialect;
 use crate::export::{Choices, EXPORTERS, Export};
 use crate::findings::Severity;
@@ -62,6 +63,7 @@ pub fn analyze(options: &Analyze) -> Result<Outcome, Failure> {
     let failed = |error| Failure::Write { name: "standard output".to_owned(), error };
     let mut written = 0_u64;
     let mut told = ToldLogins::default();
+    let mut failures = options.errors.then(Failures::default);
     loop {
         let row = run.next_row();
         // Also those that are over with the last row.
@@ -73,7 +75,8 @@ pub fn analyze(options: &Analyze) -> Result<Outcome, Failure> {
         }
         let Some(row) = row else { break };
         let passes = filter.as_ref().is_none_or(|filter| filter.passes(&row)) || is_of_dialogs(&row, &dialogs);
-        if !passes || options.errors && !failures::is_failure(&row) {
+        let asked = failures.as_mut().is_none_or(|failures| failures.has(&row));
+        if !passes || !asked {
             continue;
         }
         written += 1;
@@ -192,15 +195,10 @@ pub fn begin_exports(options: &Output, taken: &[PathBuf]) -> Result<(Vec<Writing
     Ok((exports, stdout_taken))
 }
 
-/// Rows on a terminal or pipe appear as they come; files are written in large pieces.
+/// Files are written in large pieces.
 fn open_output(path: &Path, to_stdout: bool) -> io::Result<Box<dyn Write>> {
     if to_stdout {
-        let stdout = io::stdout();
-        return Ok(if stdout.is_terminal() {
-            Box::new(stdout)
-        } else {
-            Box::new(BufWriter::with_capacity(64 << 10, stdout))
-        });
+        return Ok(output::stdout());
     }
     Ok(Box::new(BufWriter::with_capacity(256 << 10, File::create(path)?)))
 }

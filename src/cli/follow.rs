@@ -1,11 +1,11 @@
 //! `lynccap follow`: the bytes of one conversation, decrypted where that is possible.
 
-use std::io::{self, BufWriter, Write};
+use std::io::Write as _;
 
 use crate::cli::args::{BytesFormat, Follow, Way};
 use crate::cli::run::Run;
 use crate::cli::show::{dump, lines};
-use crate::cli::{Failure, Outcome};
+use crate::cli::{Failure, Outcome, output};
 use crate::model::{At, Direction, FlowKey, Payload};
 
 /// Runs the command: once to find the flow, once more for its bytes.
@@ -27,7 +27,7 @@ pub fn follow(options: &Follow) -> Result<Outcome, Failure> {
     let (report, _) = run.report();
     let opened = report.tls_sessions.iter().any(|(flow, session)| flow.key == key && session.opened.is_some());
     payloads.retain(|(_, _, payload)| payload.decrypted == opened);
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = output::stdout();
     let written = runs(payloads, options.direction).into_iter().try_for_each(|(direction, bytes)| {
         if options.format != BytesFormat::Raw {
             let (src, dst) = key.ends(direction);

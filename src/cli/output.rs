@@ -1,20 +1,87 @@
 //! Text for a terminal: nothing in it can steer the terminal, and it fits.
 
 use std::borrow::Cow;
-use std::io::Write as _;
+use std::io::{self, BufWriter, IsTerminal as _, Write};
 
 use unicode_width::UnicodeWidthChar;
 use unicode_width::UnicodeWidthStr;
 
+use crate::export::escape::is_harmless;
+
 /// Says on standard error what is wrong. A closed standard error is no reason to fail.
 pub fn complain(what: &str) {
-    let _ = writeln!(std::io::stderr(), "lynccap: {}", visible(what));
+    let _ = writeln!(io::stderr(), "lynccap: {}", visible(what));
 }
 
-/// Whether a character may reach a terminal as it is: no controls, nothing that reorders text.
-fn is_harmless(char: char) -> bool {
-    !(char.is_control()
-        || matches!(char, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}'))
+/// Standard output for exports and bytes: a file or pipe gets them as they are, in large pieces, a terminal as they
+/// come, and nothing that steers it.
+pub fn stdout() -> Box<dyn Write> {
+    let stdout = io::stdout();
+    if stdout.is_terminal() {
+        Box::new(Harmless::new(stdout))
+    } else {
+        Box::new(BufWriter::with_capacity(64 << 10, stdout))
+    }
+}
+
+/// Writes out what could steer a terminal. Tabs and line ends stay, and a byte order mark at the beginning.
+struct Harmless<W> {
+    out: W,
+    begun: bool,
+    /// What a following byte decides: the beginning of a character, or a CR.
+    held: Vec<u8>,
+}
+
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
+impl<W: Write> Harmless<W> {
+    const fn new(out: W) -> Self {
+        Self { out, begun: false, held: Vec::new() }
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let bytes = match bytes.strip_prefix(BYTE_ORDER_MARK) {
+            Some(rest) if !self.begun => {
+                self.out.write_all(BYTE_ORDER_MARK)?;
+                rest
+            }
+            _ => bytes,
+        };
+        self.begun = true;
+        String::from_utf8_lossy(bytes).split_inclusive('\n').try_for_each(|line| {
+            let end = ["\r\n", "\n"].into_iter().find(|end| line.ends_with(end)).unwrap_or_default();
+            let mut separator = "";
+            for part in line.strip_suffix(end).unwrap_or(line).split('\t') {
+                write!(self.out, "{}{}", std::mem::replace(&mut separator, "\t"), visible(part))?;
+            }
+            self.out.write_all(end.as_bytes())
+        })
+    }
+}
+
+impl<W: Write> Write for Harmless<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut all = std::mem::take(&mut self.held);
+        all.extend_from_slice(bytes);
+        self.held = all.split_off(all.len() - undecided(&all));
+        if !all.is_empty() {
+            self.put(&all)?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let held = std::mem::take(&mut self.held);
+        self.put(&held)?;
+        self.out.flush()
+    }
+}
+
+/// How many bytes at the end are none that can be judged yet.
+fn undecided(bytes: &[u8]) -> usize {
+    let Some(last) = bytes.utf8_chunks().last() else { return 0 };
+    let is_cut = std::str::from_utf8(last.invalid()).is_err_and(|error| error.error_len().is_none());
+    if is_cut { last.invalid().len() } else { usize::from(bytes.ends_with(b"\r")) }
 }
 
 /// The text with everything that could steer a terminal written out.
@@ -90,6 +157,19 @@ mod tests {
         assert_eq!(visible("plain ünïcode"), "plain ünïcode");
         assert_eq!(visible("a\u{1b}[2Jb\u{9b}c\u{7f}"), "a\\u{1b}[2Jb\\u{9b}c\\u{7f}");
         assert_eq!(visible("a\u{202e}b\r\n"), "a\\u{202e}b\\r\\n");
+    }
+
+    #[test]
+    fn pieces_that_reach_a_terminal_do_not_steer_it() {
+        let text = "\u{feff}row,é\t\u{9b}2J→\r\na\rb\u{1b}[2J\u{feff}\u{202e}\n\r".as_bytes();
+        let bytes = [text, b"\x9b\xe2\x80"].concat();
+        let expected = "\u{feff}row,é\t\\u{9b}2J→\r\na\\rb\\u{1b}[2J\\u{feff}\\u{202e}\n\\r\u{fffd}\u{fffd}";
+        for size in 1..=bytes.len() {
+            let mut writer = Harmless::new(Vec::new());
+            bytes.chunks(size).for_each(|piece| writer.write_all(piece).unwrap());
+            writer.flush().unwrap();
+            assert_eq!(String::from_utf8(writer.out).unwrap(), expected, "in pieces of {size}");
+        }
     }
 
     #[test]

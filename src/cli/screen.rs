@@ -353,13 +353,17 @@ impl Screen {
             StepOutcome::Failed => BAD,
             StepOutcome::Unanswered | StepOutcome::Info | StepOutcome::Skipped => MIND,
         };
-        let offset = step.began.time.since(login.began.time).as_secs_f64();
+        let offset = if login.is_of_before(step.began) {
+            "before".to_owned()
+        } else {
+            format!("{:.3}", step.began.time.since(login.began.time).as_secs_f64())
+        };
         let took = duration(step.ended.time.since(step.began.time));
         let outcome = column(step.outcome.name(), 10);
         let said = visible(&step.says);
         let mut lines = wrap(&said, self.width.saturating_sub(STEP_INDENT)).into_iter();
         let (id, first) = (step.kind.id(), lines.next().unwrap_or_default());
-        writeln!(self.out, "{offset:>10.3} {DIM}{took:>8}{DIM:#} {style}{outcome}{style:#} {id:<25} {first}")?;
+        writeln!(self.out, "{offset:>10} {DIM}{took:>8}{DIM:#} {style}{outcome}{style:#} {id:<25} {first}")?;
         lines.try_for_each(|line| writeln!(self.out, "{:STEP_INDENT$}{line}", ""))
     }
 
@@ -408,8 +412,8 @@ impl Screen {
             self.line("  seen", &format!("{}{}", finding.what, evidence(finding)))?;
             // A note asks for nothing; `explain` has the rest of it.
             if finding.severity > Severity::Note {
-                self.line("  matters", finding.rule.why)?;
-                self.line("  do", finding.rule.fix)?;
+                self.line("  matters", &finding.why())?;
+                self.line("  do", &finding.fix())?;
             }
         }
         Ok(())

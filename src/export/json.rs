@@ -8,7 +8,7 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write};
 use serde_json::{Value as Json, json};
 use tempfile::SpooledTempFile;
 
-use crate::export::{Choices, Export, Exporter, rfc3339};
+use crate::export::{Choices, Export, Exporter, escape, rfc3339};
 use crate::findings::Finding;
 use crate::model::dns::rcode_name;
 use crate::model::stats::COUNTERS;
@@ -50,7 +50,7 @@ impl Spool {
     }
 
     fn push(&mut self, number: u32, value: &Json) -> io::Result<()> {
-        let bytes = serde_json::to_vec(value)?;
+        let bytes = escape::to_vec(value)?;
         self.file.write_all(&bytes)?;
         self.places.push((number, self.end, bytes.len() as u64));
         self.end += bytes.len() as u64;
@@ -68,7 +68,7 @@ impl Spool {
         }
         for value in more {
             out.write_all(std::mem::replace(&mut separator, ",\n    ").as_bytes())?;
-            serde_json::to_writer(&mut *out, value)?;
+            out.write_all(&escape::to_vec(value)?)?;
         }
         out.write_all(if separator.starts_with('[') { b"[]" } else { b"\n  ]" })
     }
@@ -136,11 +136,11 @@ fn write_value(out: &mut dyn Write, value: &Json) -> io::Result<()> {
             let mut separator = "[\n    ";
             for element in elements {
                 out.write_all(std::mem::replace(&mut separator, ",\n    ").as_bytes())?;
-                serde_json::to_writer(&mut *out, element)?;
+                out.write_all(&escape::to_vec(element)?)?;
             }
             out.write_all(b"\n  ]")
         }
-        value => Ok(serde_json::to_writer(out, value)?),
+        value => out.write_all(&escape::to_vec(value)?),
     }
 }
 
@@ -363,8 +363,8 @@ fn finding(finding: &Finding) -> Json {
         "severity": finding.severity.name(),
         "title": finding.rule.title,
         "what": finding.what,
-        "why": finding.rule.why,
-        "fix": finding.rule.fix,
+        "why": finding.why(),
+        "fix": finding.fix(),
         "rows": finding.rows,
         "frames": finding.evidence.iter().filter_map(|mark| mark.at.frame_no()).collect::<Vec<_>>(),
         "lines": finding.evidence.iter().filter_map(|mark| mark.at.line_no()).collect::<Vec<_>>(),

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value as Json;
 
-use crate::export::{Choices, Export, Exporter, rfc3339};
+use crate::export::{Choices, Export, Exporter, escape, rfc3339};
 use crate::findings::Finding;
 use crate::model::Message;
 use crate::story::fields::{FIELDS, Value};
@@ -16,19 +16,22 @@ use crate::story::{Report, Row};
 pub static EXPORTER: Exporter = Exporter {
     name: "jsonl",
     about: "JSON lines, an object a row",
-    begin: |out, choices| Ok(Box::new(Jsonl { out, choices })),
+    begin: |out, choices| Ok(Box::new(Jsonl { out, choices, line: Vec::new() })),
 };
 
 struct Jsonl {
     out: Box<dyn Write>,
     choices: Choices,
+    /// The line under way.
+    line: Vec<u8>,
 }
 
 impl Export for Jsonl {
     fn row(&mut self, row: &Row) -> io::Result<()> {
-        self.out.write_all(b"{")?;
         let mut first = true;
-        let out = &mut self.out;
+        let out = &mut self.line;
+        out.clear();
+        out.push(b'{');
         for field in FIELDS {
             let Some(value) = (field.value)(row) else { continue };
             key(out, field.name, &mut first)?;
@@ -43,7 +46,9 @@ impl Export for Jsonl {
                 serde_json::to_writer(&mut *out, &STANDARD.encode(&*message.raw))?;
             }
         }
-        self.out.write_all(b"}\n")
+        out.extend_from_slice(b"}\n");
+        escape::escape(out);
+        self.out.write_all(out)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -3,6 +3,7 @@
 //! One file a format; [`EXPORTERS`] lists them. Text from a capture is escaped for its format.
 
 pub mod csv;
+pub mod escape;
 pub mod json;
 pub mod jsonl;
 pub mod pcapng;

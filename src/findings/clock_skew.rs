@@ -39,7 +39,7 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
 
 /// Where the sign-in succeeds, or fails for another reason, only the capturing machine's clock may be wrong.
 fn judged(login: &Login, rule: &'static Rule, (what, said): (String, bool), evidence: Vec<Mark>) -> Finding {
-    if login.is_challenged_in_vain() || said && login.is_failed() {
+    if login.is_proof_refused() || said && login.is_failed() {
         Finding::error(login, rule, what, evidence)
     } else {
         Finding::note(login, rule, what, evidence)

@@ -8,8 +8,8 @@ pub static RULE: Rule = Rule {
     id: "dns-external-missing",
     title: "The name service outside does not know the Edge",
     seen: "The SRV record for clients outside (_sip._tls) is denied, as are the names for clients inside; a fallback name is answered, and the server behind it does not take the client.",
-    why: "Without the record a client outside guesses: sip.DOMAIN and sipexternal.DOMAIN, which often lead to another machine. Sign-in works inside and fails outside.",
-    fix: "Create the public SRV record _sip._tls.DOMAIN, port 443, pointing to the Access Edge, and the public A record of that host; lyncdiscover.DOMAIN for newer clients.",
+    why: "Without the record a client outside guesses: sip.<your SIP domain> and sipexternal.<your SIP domain>, which often lead to another machine. Sign-in works inside and fails outside.",
+    fix: "Create the public SRV record _sip._tls.<your SIP domain>, port 443, pointing to the Access Edge, and the public A record of that host; lyncdiscover.<your SIP domain> for newer clients.",
     check: Check::Login(check),
 };
 

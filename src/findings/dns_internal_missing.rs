@@ -10,7 +10,7 @@ pub static RULE: Rule = Rule {
     title: "The name service inside does not know the internal server",
     seen: "Names for clients inside are denied, only those for clients outside are answered, and the server outside cannot be reached from here.",
     why: "A client inside is sent to the Edge by its public address, which firewalls rarely let through from inside. Sign-in works outside and fails inside.",
-    fix: "Split-brain DNS: put _sipinternaltls._tcp.DOMAIN (SRV, port 5061, to the pool) and the pool's A record, and lyncdiscoverinternal, into the zone that clients inside ask (or into a pin-point zone). If this client is outside, look at the path to the Edge instead.",
+    fix: "Split-brain DNS: put _sipinternaltls._tcp.<your SIP domain> (SRV, port 5061, to the pool) and the pool's A record, and lyncdiscoverinternal.<your SIP domain>, into the zone that clients inside ask (or into a pin-point zone). If this client is outside, look at the path to the Edge instead.",
     check: Check::Login(check),
 };
 

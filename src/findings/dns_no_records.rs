@@ -9,7 +9,7 @@ pub static RULE: Rule = Rule {
     title: "The domain has no record for its Lync server",
     seen: "Every name of the discovery list was denied (NXDOMAIN, or no record of the type), and no connection followed.",
     why: "Without a record the client cannot find a server: sign-in ends with \"server is temporarily unavailable\" or \"cannot find a server\".",
-    fix: "Create the SRV record _sipinternaltls._tcp.DOMAIN, port 5061, pointing to the pool, and the A record of the pool; for clients outside _sip._tls.DOMAIN, port 443, pointing to the Access Edge; or lyncdiscoverinternal and lyncdiscover. Or set the server by hand in the client (Options, Personal, Advanced).",
+    fix: "Create the SRV record _sipinternaltls._tcp.<your SIP domain>, port 5061, pointing to the pool, and the A record of the pool; for clients outside _sip._tls.<your SIP domain>, port 443, pointing to the Access Edge; or lyncdiscoverinternal.<your SIP domain> and lyncdiscover.<your SIP domain>. Or set the server by hand in the client (Options, Personal, Advanced).",
     check: Check::Login(check),
 };
 

@@ -59,6 +59,8 @@ mod web_service_unreachable;
 mod web_ticket_rejected;
 mod wrong_side;
 
+use std::borrow::Cow;
+
 use crate::model::At;
 use crate::story::Report;
 use crate::story::login::exchange::Exchange;
@@ -90,6 +92,9 @@ impl Severity {
     }
 }
 
+/// Stands in the texts of rules for the SIP domain of the user.
+const YOUR_DOMAIN: &str = "<your SIP domain>";
+
 /// Something that was found.
 #[derive(Clone, Debug)]
 pub struct Finding {
@@ -105,6 +110,8 @@ pub struct Finding {
     pub rows: Vec<u64>,
     /// The sign-in attempt it is about.
     pub login: Option<u32>,
+    /// The SIP domain of that attempt, where it is known.
+    pub domain: Option<String>,
     /// It explains why that attempt failed.
     pub root_cause: bool,
 }
@@ -116,7 +123,7 @@ impl Finding {
     /// About the capture, or about no attempt in particular.
     pub fn new(rule: &'static Rule, severity: Severity, what: String, evidence: Vec<At>) -> Self {
         let evidence = evidence.into_iter().map(Mark::from).collect();
-        Self { rule, severity, what, evidence, rows: Vec::new(), login: None, root_cause: false }
+        Self { rule, severity, what, evidence, rows: Vec::new(), login: None, domain: None, root_cause: false }
     }
 
     /// About a sign-in attempt.
@@ -125,7 +132,26 @@ impl Finding {
         evidence.dedup();
         evidence.truncate(MOST_EVIDENCE);
         let rows = evidence.iter().filter_map(|mark| login.row_number(*mark)).collect();
-        Self { rule, severity, what, evidence, rows, login: Some(login.id), root_cause: false }
+        let domain = login.domain().map(str::to_owned);
+        Self { rule, severity, what, evidence, rows, login: Some(login.id), domain, root_cause: false }
+    }
+
+    /// Why it matters.
+    pub fn why(&self) -> Cow<'static, str> {
+        self.with_domain(self.rule.why)
+    }
+
+    /// What to do.
+    pub fn fix(&self) -> Cow<'static, str> {
+        self.with_domain(self.rule.fix)
+    }
+
+    /// A text of the rule with the SIP domain in its place.
+    fn with_domain(&self, text: &'static str) -> Cow<'static, str> {
+        match &self.domain {
+            Some(domain) if text.contains(YOUR_DOMAIN) => text.replace(YOUR_DOMAIN, domain).into(),
+            _ => text.into(),
+        }
     }
 
     fn error(login: &Login, rule: &'static Rule, what: String, evidence: Vec<Mark>) -> Self {
@@ -157,7 +183,7 @@ pub struct Rule {
     pub title: &'static str,
     /// What in a capture shows it.
     pub seen: &'static str,
-    /// Why it matters.
+    /// Why it matters; as in `fix`, `<your SIP domain>` stands for that of the user.
     pub why: &'static str,
     /// What to do.
     pub fix: &'static str,
@@ -272,4 +298,26 @@ pub fn check_capture(report: &Report) -> Vec<Finding> {
 /// The rule of that id.
 pub fn find(id: &str) -> Option<&'static Rule> {
     RULES.iter().copied().find(|rule| rule.id == id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_domain_that_is_not_known_stands_as_one_to_fill_in() {
+        for rule in RULES {
+            let Rule { id, seen, why, fix, .. } = rule;
+            for text in [*seen, *why, *fix].map(|text| text.replace("DOMAIN\\user", "").replace("NXDOMAIN", "")) {
+                assert!(!text.contains("DOMAIN"), "{id}: {text}");
+                assert!(!text.replace(YOUR_DOMAIN, "").contains(['<', '>']), "{id}: {text}");
+            }
+        }
+        let rule = find("dns-external-missing").unwrap();
+        let mut finding = Finding::new(rule, Severity::Error, String::new(), Vec::new());
+        assert_eq!((&*finding.why(), &*finding.fix()), (rule.why, rule.fix));
+        finding.domain = Some("ex.test".to_owned());
+        assert!(finding.why().contains("sip.ex.test and sipexternal.ex.test, which"), "{}", finding.why());
+        assert!(finding.fix().contains("_sip._tls.ex.test, port 443"), "{}", finding.fix());
+    }
 }

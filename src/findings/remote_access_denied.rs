@@ -24,5 +24,6 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
 /// Refused as a remote user, as far as the answer says.
 pub(super) fn is_denied(login: &Login, answer: &Answer) -> bool {
     let came_through_edge = login.location().0 == "external";
-    answer.status == 403 && came_through_edge && (answer.diagnostics.is_empty() || answer.has_id(|id| id == 4003))
+    let says = answer.has_id(|id| id == 4003) || answer.diagnostics.is_empty() && !answer.refuses_credentials();
+    answer.status == 403 && came_through_edge && says
 }

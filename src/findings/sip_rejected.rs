@@ -5,6 +5,7 @@ use crate::findings::{
     user_not_found,
 };
 use crate::story::login::Login;
+use crate::story::login::ladder::Answer;
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -25,7 +26,8 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
         || user_not_found::is_unknown(answer)
         || client_version_blocked::is_version(answer)
         || edge_next_hop_failed::is_next_hop(login, answer)
-        || server_unavailable::is_unavailable(answer);
+        || server_unavailable::is_unavailable(answer)
+        || login.rejection().is_some_and(Answer::refuses_credentials);
     if explained {
         return None;
     }

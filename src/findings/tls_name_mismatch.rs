@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     title: "The certificate does not have the name that the client connects to",
     seen: "None of the names in the server's certificate is the one that the client asked for, and the client ends the connection.",
     why: "Clients compare them: sign-in ends with \"problem verifying the certificate from the server\".",
-    fix: "Issue the certificate anew with the missing name as subject alternative name (the pool's name, and sip.DOMAIN for each SIP domain), or correct the record that leads there.",
+    fix: "Issue the certificate anew with the missing name as subject alternative name (the pool's name, and sip.<your SIP domain>, as for every other SIP domain), or correct the record that leads there.",
     check: Check::Login(check),
 };
 

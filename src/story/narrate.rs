@@ -14,7 +14,7 @@ use crate::model::sip::{HeaderName, SipMessage};
 use crate::model::tls::{NotOpened, TlsEvent};
 use crate::model::{Direction, Message, TcpEvent};
 use crate::story::authentication::Token;
-use crate::story::login::ladder::Scheme;
+use crate::story::login::ladder::{self, Scheme};
 use crate::story::login::web::Purpose;
 use crate::story::names::Origin;
 use crate::story::row::Row;
@@ -279,6 +279,10 @@ fn registered(row: &Row, message: &SipMessage, status: u16) -> String {
             )
         }
         401 | 407 => challenge(row, message),
+        403 if ladder::refuses_credentials(status, &ladder::reason(message), &steps::diagnostics(message)) => {
+            "The server does not accept the proof: the user name or password is wrong, or the account may not log on."
+                .to_owned()
+        }
         403 => "The server knows who it is and refuses.".to_owned(),
         404 => "The server does not know this address.".to_owned(),
         480 | 500..=599 => "The server cannot take the user now.".to_owned(),
@@ -326,7 +330,7 @@ fn challenge(row: &Row, message: &SipMessage) -> String {
 }
 
 fn welcome(message: &SipMessage) -> String {
-    let facts = crate::story::login::ladder::registration(message, None);
+    let facts = ladder::registration(message, None);
     let fact = |name: &str| facts.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str());
     let mut text = "The endpoint is registered: the user is signed in.".to_owned();
     let mut say = |label: &str, value: Option<&str>| {

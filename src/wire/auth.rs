@@ -18,10 +18,11 @@ pub enum Parameter {
     Srand,
     Cnum,
     Snum,
+    Stale,
 }
 
 /// How many there are.
-const PARAMETERS: usize = Parameter::Snum as usize + 1;
+const PARAMETERS: usize = Parameter::Stale as usize + 1;
 
 impl Parameter {
     /// The parameter of that name, in any case.
@@ -34,6 +35,7 @@ impl Parameter {
             5 if is("realm") => Self::Realm,
             5 if is("crand") => Self::Crand,
             5 if is("srand") => Self::Srand,
+            5 if is("stale") => Self::Stale,
             6 if is("opaque") => Self::Opaque,
             7 if is("version") => Self::Version,
             7 if is("sts-uri") => Self::StsUri,
@@ -185,8 +187,8 @@ mod tests {
     fn each_name_has_its_place() {
         use Parameter as P;
         let all = [P::Realm, P::TargetName, P::Version, P::Opaque, P::StsUri, P::GssapiData];
-        let all = all.iter().chain(&[P::Response, P::Rspauth, P::Crand, P::Srand, P::Cnum, P::Snum]);
-        let names = "realm targetname version opaque sts-uri gssapi-data response rspauth crand srand cnum snum";
+        let all = all.iter().chain(&[P::Response, P::Rspauth, P::Crand, P::Srand, P::Cnum, P::Snum, P::Stale]);
+        let names = "realm targetname version opaque sts-uri gssapi-data response rspauth crand srand cnum snum stale";
         assert_eq!(names.split(' ').count(), PARAMETERS);
         for (&known, name) in all.zip(names.split(' ')) {
             let value = format!("X a=0, {}=1, {name}=2, {name}x=3", name.to_uppercase());

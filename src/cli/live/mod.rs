@@ -22,9 +22,10 @@ use crate::capture::live::{Capturing, LiveError, Opened, Settings, now};
 use crate::capture::queue::{Batch, Queue, Queued};
 use crate::cli::analyze::{Writing, begin_exports, outcome};
 use crate::cli::args::{Live, StopKind};
+use crate::cli::failures::Failures;
 use crate::cli::screen::Screen;
 use crate::cli::told::ToldLogins;
-use crate::cli::{Failure, Outcome, failures, key_files, output};
+use crate::cli::{Failure, Outcome, key_files, output};
 use crate::crypto::KeyStore;
 use crate::engine::{Engine, Options};
 use crate::export::pcapng::Interface;
@@ -91,8 +92,8 @@ pub fn live(options: &Live) -> Result<Outcome, Failure> {
             output::complain(line);
         }
     }
-    let (saves, errors) = (options.write.is_some(), options.output.errors);
-    let outputs = Outputs { exports, screen, rows, errors, saves, failure: None };
+    let (saves, failures) = (options.write.is_some(), options.output.errors.then(Failures::default));
+    let outputs = Outputs { exports, screen, rows, failures, saves, failure: None };
     Session::begin(options, opened, keys, file, outputs)?.run(options)
 }
 
@@ -179,7 +180,7 @@ struct Outputs {
     screen: Option<Screen>,
     rows: Option<Filter>,
     /// Rows that failed only, each with its explanation.
-    errors: bool,
+    failures: Option<Failures>,
     /// Packets go to a file: capturing has a purpose though nobody looks.
     saves: bool,
     /// An export that could not be written.
@@ -223,8 +224,9 @@ impl Outputs {
     }
 
     fn row(&mut self, row: &Row) {
-        let errors = self.errors;
-        if self.rows.as_ref().is_some_and(|filter| !filter.passes(row)) || errors && !failures::is_failure(row) {
+        let errors = self.failures.is_some();
+        let asked = self.failures.as_mut().is_none_or(|failures| failures.has(row));
+        if self.rows.as_ref().is_some_and(|filter| !filter.passes(row)) || !asked {
             return;
         }
         self.export(|writing| writing.export.row(row));

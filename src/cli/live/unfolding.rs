@@ -111,7 +111,8 @@ impl Followed {
         for step in login.steps() {
             let key = (step.kind, step.began.packet, step.outcome);
             let done = matches!(step.outcome, StepOutcome::Ok | StepOutcome::Failed);
-            if !done || self.steps.len() >= MOST_STEPS || self.steps.contains(&key) {
+            // What is from before it happened then.
+            if !done || login.is_of_before(step.began) || self.steps.len() >= MOST_STEPS || self.steps.contains(&key) {
                 continue;
             }
             self.steps.push(key);
@@ -150,5 +151,41 @@ fn is_decided(login: &Login, now: Timestamp) -> bool {
         LoginOutcome::SignedIn => login.ready().is_some() || login.deregistered.is_some(),
         LoginOutcome::Failed => now.since(login.ended.time) >= QUIET,
         LoginOutcome::Incomplete => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::args::{Arguments, Command};
+    use crate::cli::run::Run;
+
+    #[test]
+    fn what_was_there_before_a_sign_in_did_not_happen_in_it() {
+        let capture = concat!(env!("CARGO_MANIFEST_DIR"), "/captures/scenarios/healthy-again-there.pcapng");
+        let arguments = Arguments::try_parse_from(["lynccap", "analyze", capture]).unwrap();
+        let Command::Analyze(options) = arguments.command else { panic!("it analyses") };
+        let mut run = Run::begin(&options.reading, false, None).unwrap();
+        let (mut unfolding, mut told) = (Unfolding::default(), Vec::new());
+        while let Some(row) = run.next_row() {
+            unfolding.touch(&row);
+        }
+        while let Some((login, _)) = run.next_login() {
+            let followed = unfolding.followed.get_mut(&login.id).unwrap();
+            followed.look(&login, login.ended.time, &mut told);
+        }
+        let happened: Vec<_> = told
+            .into_iter()
+            .filter_map(|told| match told {
+                Told::Happened(text, _) => Some(text),
+                Told::Found(_) => None,
+            })
+            .collect();
+        assert!(happened.iter().any(|text| text.starts_with("sign-in 1: connect after 6.5 ms")), "{happened:#?}");
+        let again: Vec<_> = happened.iter().filter(|text| text.starts_with("sign-in 2")).collect();
+        assert!(again.first().is_some_and(|text| text.starts_with("sign-in 2: challenge after 2.1 ms")), "{again:#?}");
+        assert!(again.iter().all(|text| !text.contains("after -")), "{again:#?}");
     }
 }

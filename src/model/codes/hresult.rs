@@ -202,9 +202,24 @@ pub fn inside(number: u32) -> Option<Code> {
     }
 }
 
+/// Whether an HRESULT says that a logon failed for user name, password or the state of the account.
+pub fn is_of_credentials(number: u32) -> bool {
+    const LOGON_DENIED: u32 = 0x8009_030c;
+    let of_account =
+        |code: Code| code.kind == CodeKind::Win32 && matches!(code.number, 1317 | 1326..=1331 | 1793 | 1907 | 1909);
+    number == LOGON_DENIED || inside(number).is_some_and(of_account)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn logons_that_failed() {
+        let numbers = [0x8009_030c, 0x8007_052e, 0x8007_0533, 0x8007_0775, 0x8009_0324, 0x8009_0325, 0x8007_274d, 0];
+        let expected = [true, true, true, true, false, false, false, false];
+        assert_eq!(numbers.map(is_of_credentials), expected);
+    }
 
     #[track_caller]
     fn check(number: u32, name: &str, inner: Option<&str>) {

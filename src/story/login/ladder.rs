@@ -4,6 +4,7 @@
 //! In: REGISTER requests and their answers. Out: rungs in their order. One Call-ID, `CSeq` counting up; the
 //! healthy number of 401 answers is one for Kerberos, two for NTLM and three for TLS-DSK.
 
+use crate::model::codes::hresult;
 use crate::model::sip::{Header, HeaderName, SipMessage, StartLine};
 use crate::model::{FlowKey, Span, Timestamp};
 use crate::story::login::exchange::Fact;
@@ -31,6 +32,8 @@ pub struct Scheme {
     pub token: Option<usize>,
     /// It carries a signature.
     pub signed: bool,
+    /// Only the nonce was old: the same proof over the new one will do (RFC 2617 §3.2.1).
+    pub stale: bool,
 }
 
 impl Scheme {
@@ -46,6 +49,7 @@ impl Scheme {
             sts_uri: text(Parameter::StsUri),
             token: auth.parameter(Parameter::GssapiData).map(str::len),
             signed: auth.parameter(Parameter::Response).is_some(),
+            stale: auth.parameter(Parameter::Stale).is_some_and(|stale| stale.eq_ignore_ascii_case("true")),
         })
     }
 
@@ -97,6 +101,11 @@ impl Answer {
         // An Edge says it once for the inside, and once for everybody.
         said.dedup();
         said.join("; ")
+    }
+
+    /// Whether it refuses because of user name or password for good.
+    pub fn refuses_credentials(&self) -> bool {
+        refuses_credentials(self.status, &self.reason, &self.diagnostics)
     }
 
     /// Whether a server on the way gives one of these ids.
@@ -184,18 +193,54 @@ impl Rung {
         matches!(self.status(), Some(401 | 407))
     }
 
+    /// Whether the server begins anew after the proof in it: it neither goes on with the handshake nor says that only
+    /// the nonce was old.
+    pub fn is_challenged_anew(&self) -> bool {
+        let name = self.credentials.as_ref().map(|proof| proof.name.as_str());
+        let goes_on = |scheme: &Scheme| scheme.token.is_some_and(|length| length > 0) || scheme.stale;
+        let offers = self.answer.iter().flat_map(|answer| &answer.offered);
+        let mut same = offers.filter(|scheme| name.is_some_and(|name| scheme.name.eq_ignore_ascii_case(name)));
+        self.is_challenged() && self.proves() && !same.any(goes_on)
+    }
+
+    /// Whether it is signed by the keys of a handshake that was before it, and carries none of its own.
+    pub fn is_of_association(&self) -> bool {
+        let has_handshake =
+            |name: &str| ["NTLM", "Kerberos", "TLS-DSK"].iter().any(|known| name.eq_ignore_ascii_case(known));
+        self.credentials
+            .as_ref()
+            .is_some_and(|proof| proof.token.is_none() && proof.signed && has_handshake(&proof.name))
+    }
+
     /// Whether it was refused for good.
     pub fn is_rejected(&self) -> bool {
         matches!(self.status(), Some(400 | 402..=406 | 408..))
     }
 }
 
-/// Reads a final answer.
-pub fn answer(row: &Row, message: &SipMessage, status: u16) -> Answer {
-    let reason = match message.start {
+/// The last step of the handshake failed ([MS-OCER] §2.2.1).
+const HANDSHAKE_FAILED: u32 = 1000;
+
+/// Whether a final answer refuses because of user name or password: by HRESULT, by error id, or in words.
+pub fn refuses_credentials(status: u16, reason: &str, diagnostics: &[Diagnostics]) -> bool {
+    let speaks_of_password = |text: &str| text.to_ascii_lowercase().contains("password");
+    let says = |found: &Diagnostics| match found.hresult() {
+        Some(number) => hresult::is_of_credentials(number),
+        None => found.id == HANDSHAKE_FAILED || found.reason.as_deref().is_some_and(speaks_of_password),
+    };
+    status == 403 && (diagnostics.iter().any(says) || diagnostics.is_empty() && speaks_of_password(reason))
+}
+
+/// The reason phrase of an answer.
+pub fn reason(message: &SipMessage) -> String {
+    match message.start {
         StartLine::Response { reason, .. } => clip(&message.text(reason), LONGEST_TEXT).to_owned(),
         StartLine::Request { .. } => String::new(),
-    };
+    }
+}
+
+/// Reads a final answer.
+pub fn answer(row: &Row, message: &SipMessage, status: u16) -> Answer {
     let challenges =
         message.headers_where(|id, _| matches!(id, HeaderName::WwwAuthenticate | HeaderName::ProxyAuthenticate));
     let redirected = matches!(status, 301 | 302 | 305);
@@ -203,7 +248,7 @@ pub fn answer(row: &Row, message: &SipMessage, status: u16) -> Answer {
     Answer {
         mark: row.mark(),
         status,
-        reason,
+        reason: reason(message),
         response_time: row.rtt,
         diagnostics: steps::diagnostics(message),
         offered: challenges.filter_map(|header| Scheme::read(&header.value)).take(MOST_SCHEMES).collect(),

@@ -336,10 +336,19 @@ impl Login {
         })
     }
 
-    /// Whether the last REGISTER proved something and was challenged again, and nothing followed.
+    /// Whether the last REGISTER proved something and the server began anew, and nothing followed.
     pub fn is_challenged_in_vain(&self) -> bool {
-        let last = self.ladder.iter().rev().find(|rung| rung.purpose == Purpose::SignIn);
-        self.registered.is_none() && last.is_some_and(|rung| rung.is_challenged() && rung.proves())
+        let mut rungs = self.ladder.iter().rev().filter(|rung| rung.purpose == Purpose::SignIn);
+        let Some(last) = rungs.next().filter(|last| self.registered.is_none() && last.is_challenged_anew()) else {
+            return false;
+        };
+        // Keys of a handshake of before its time: the server does not know them any more, and asks for another one.
+        !last.is_of_association() || rungs.any(|rung| rung.step() == StepKind::Authenticate)
+    }
+
+    /// Whether the server does not accept the proof: it asks for another one, or refuses for good because of it.
+    pub fn is_proof_refused(&self) -> bool {
+        self.is_challenged_in_vain() || self.rejection().is_some_and(Answer::refuses_credentials)
     }
 
     /// The scheme that the client chose last.

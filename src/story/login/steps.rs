@@ -272,8 +272,9 @@ impl Login {
         let last = rungs.last()?.answer.as_ref();
         let outcome = match last.map(|answer| answer.status) {
             _ if self.registered.is_some() => StepOutcome::Ok,
-            _ if self.is_challenged_in_vain() => StepOutcome::Failed,
+            _ if self.is_proof_refused() => StepOutcome::Failed,
             None => StepOutcome::Unanswered,
+            _ if self.is_asked_for_more() => StepOutcome::Unanswered,
             // Whoever refuses for another reason has been told who it is.
             Some(_) => StepOutcome::Ok,
         };
@@ -294,6 +295,12 @@ impl Login {
             .with("signatures_right", (self.good_signatures > 0).then(|| self.good_signatures.to_string()))
             .with("signatures_wrong", (!self.bad_signatures.is_empty()).then(|| self.bad_signatures.len().to_string()));
         Some(step.saying(says))
+    }
+
+    /// Whether the last word of the server is a challenge.
+    fn is_asked_for_more(&self) -> bool {
+        let last = self.ladder.iter().rev().find(|rung| rung.purpose == Purpose::SignIn);
+        last.is_some_and(Rung::is_challenged)
     }
 
     fn say_signatures(&self) -> String {
@@ -333,6 +340,9 @@ impl Login {
                 format!("The client proves itself by {scheme}{who}{with}: {count}{normal}.{}", self.say_signatures())
             }
             StepOutcome::Failed => format!("The proof by {scheme}{who}{with} was not accepted: {count}{normal}."),
+            _ if self.is_asked_for_more() => format!(
+                "The proof by {scheme}{who}{with} is under way: {count}{normal}; the capture shows no more of it."
+            ),
             _ => format!("The client sent a proof by {scheme}{who}{with}; the capture shows no answer."),
         }
     }

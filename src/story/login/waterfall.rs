@@ -73,12 +73,13 @@ pub struct Slowest {
 type Wait = (i64, i64);
 
 impl Login {
-    /// The phases that the capture shows, in order.
+    /// The phases that the capture shows, in order. A connection that carried another sign-in before took none of the
+    /// time of this one.
     pub fn phases(&self) -> Vec<Phase> {
         let waits = self.waits();
         let mut phases = Vec::new();
         let mut add = |kind: PhaseKind, span: Option<(At, At)>| {
-            let Some((from, to)) = span else { return };
+            let Some((from, to)) = span.filter(|&(from, _)| !self.is_of_before(from)) else { return };
             let (began, took) = (from.time.since(self.began.time), to.time.since(from.time));
             if took.as_nanos() >= 0 {
                 let server = open_time(&waits, (from.time.as_nanos(), to.time.as_nanos()));
@@ -98,6 +99,11 @@ impl Login {
         add(PhaseKind::Provision, self.registered.map(|mark| mark.at).zip(provisioned));
         add(PhaseKind::Ready, provisioned.zip(self.ready().map(|mark| mark.at)).filter(|(from, to)| from != to));
         phases
+    }
+
+    /// Whether a packet is from before it began: of a connection that it found open.
+    pub fn is_of_before(&self, at: At) -> bool {
+        at.packet < self.began.packet
     }
 
     /// The first look-up and the last answer before the connection that mattered, or the last answer at all.
@@ -143,7 +149,7 @@ impl Login {
     /// The longest single wait before the sign-in was complete.
     pub fn slowest(&self) -> Option<Slowest> {
         let end = self.ready().or(self.registered).map(|mark| mark.at.packet);
-        let in_time = |mark: &Mark| end.is_none_or(|end| mark.at.packet <= end);
+        let in_time = |mark: &Mark| end.is_none_or(|end| mark.at.packet <= end) && !self.is_of_before(mark.at);
         let names = self.discovery.names.iter().filter_map(|asked| {
             let mark = asked.answered?;
             let what = format!("{} {}", asked.rtype, asked.name);
