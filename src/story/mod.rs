@@ -241,8 +241,8 @@ impl Story {
         row.elapsed = at.time.since(self.first.map_or(at.time, |first| first.time));
         // What is told of a row, and when, must not depend on what others ask of it.
         let weight = row.weight();
-        // A copy of the message in another capture is told by all of it.
-        if self.inputs.len() < 2 {
+        // A copy of the message in another capture is told by all of it. Where few rows wait, they may stay as they are.
+        if self.inputs.len() < 2 && self.queue.is_long() {
             row.keep(self.asked.kept);
         }
         self.queue.push(row, weight);

@@ -57,6 +57,11 @@ impl Queue {
         self.rows.insert(place, (row, weight));
     }
 
+    /// Whether the rows that wait take more than an eighth of their room.
+    pub const fn is_long(&self) -> bool {
+        self.weight > self.most_weight / 8
+    }
+
     /// The latest row of that packet of which `is_it` holds, while it waits.
     pub fn find_mut(&mut self, packet: PacketNo, is_it: impl Fn(&Row) -> bool) -> Option<&mut Row> {
         let end = self.rows.partition_point(|(row, _)| super::by_packet(row.at) <= packet);
@@ -77,7 +82,9 @@ impl Queue {
         if !self.is_ready(now) {
             return None;
         }
-        self.fetch_next();
+        if self.is_long() {
+            self.fetch_next();
+        }
         let (mut row, weight) = self.rows.pop_front()?;
         self.weight -= weight;
         self.released += 1;
