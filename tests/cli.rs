@@ -309,11 +309,11 @@ fn column<'a>(table: &'a [Vec<String>], name: &str) -> Vec<&'a str> {
     table[1..].iter().map(|row| row[place].as_str()).collect()
 }
 
-/// The CSV of inputs, and their report where it is asked for. Bodies are let go once they are read, unless JSON lines,
-/// which carry them, are written, too.
+/// The CSV of inputs, and their report where it is asked for. What neither asks for is let go once it is read, unless JSON
+/// lines, which carry all, are written, too. With so little memory, a handful of messages waits in full.
 fn csv_of(folder: &Folder, inputs: &[String], report: bool, bodies: bool) -> (Vec<u8>, Vec<u8>) {
     let [csv, json, jsonl] = ["rows.csv", "report.json", "rows.jsonl"].map(|name| folder.path(name));
-    let mut arguments = vec!["analyze", "--quiet", "--csv", &csv];
+    let mut arguments = vec!["analyze", "--quiet", "--max-memory", "4M", "--csv", &csv];
     arguments.extend(["--json", &json].iter().filter(|_| report));
     arguments.extend(["--jsonl", &jsonl, "--raw"].iter().filter(|_| bodies));
     arguments.extend(inputs.iter().map(String::as_str));

@@ -776,4 +776,36 @@ mod tests {
             fuzz(&bytes);
         }
     }
+
+    #[track_caller]
+    fn check_abridged(text: &[u8]) {
+        let head = parse_head(text).unwrap();
+        let whole = message(text.into(), head.length.unwrap(), head, Carrier::Tcp, true);
+        let (names, mut short) = ([HeaderName::To, HeaderName::CSeq, HeaderName::Event], whole.clone());
+        short.abridge(&names);
+        assert!(short.raw.len() < whole.raw.len());
+        for name in names {
+            assert_eq!(short.header(name), whole.header(name), "{name:?}");
+        }
+        let line = |message: &SipMessage| match message.start {
+            StartLine::Request { method, uri } => [method, uri].map(|part| message.text(part).into_owned()),
+            StartLine::Response { reason, .. } => [message.text(reason).into_owned(), String::new()],
+        };
+        assert_eq!((line(&short), short.status()), (line(&whole), whole.status()));
+        assert_eq!((short.method(), short.body_bytes), (whole.method(), whole.body_bytes));
+        assert_eq!(short.cseq.map(|cseq| cseq.number), whole.cseq.map(|cseq| cseq.number));
+        assert_eq!((short.header(HeaderName::From), short.header_named("X"), short.body()), (None, None, &[][..]));
+        let again = short.raw.to_vec();
+        short.abridge(&names);
+        assert_eq!(*short.raw, again, "nothing is left to let go");
+    }
+
+    #[test]
+    fn what_is_asked_for_stays() {
+        check_abridged(b"MESSAGE sip:b@ex SIP/2.0\r\nf: <sip:a@ex>\r\nT: \"B\"\r\n <sip:b@ex>\r\nTo: 2\r\nCSeq: 7 MESSAGE\r\nX: y\r\n\r\nbody");
+        check_abridged(
+            b"SIP/2.0 200 Gr\xc3\xbc\xc3\x9fe\nTo: \xfcber\nCSeq: 9 INVITE\nEvent:\no: presence\nX: \xff\n\nb",
+        );
+        check_abridged(b"SIP/2.0 abc\r\nTo: a\xc3\r\nEvent: \xbc\r\nFrom: c\r\n\r\n");
+    }
 }
