@@ -27,21 +27,22 @@ enum Format {
     Pcapng { order: ByteOrder, interfaces: Vec<Interface> },
 }
 
-/// Where the current packet lies in the window, and how much of the window it takes.
+/// Where the current packet lies in the window.
 struct Current {
     time: Timestamp,
     link: LinkType,
     wire_len: u32,
     data: Range<usize>,
-    used: usize,
 }
 
 /// A capture being read.
 pub struct CaptureFile {
     buffer: Buffer,
     format: Format,
-    current: Option<Current>,
-    last_time: Timestamp,
+    /// The current packet, or the one before the end.
+    current: Current,
+    /// How much of the window the current packet takes; 0 where there is none.
+    used: usize,
     key_logs: Vec<Vec<u8>>,
 }
 
@@ -70,8 +71,8 @@ impl CaptureFile {
             let what = what_it_is(window).to_owned();
             return Err(OpenError::NotACapture { source_name: name.to_owned(), what });
         };
-        let last_time = Timestamp::from_nanos(0);
-        Ok(Self { buffer, format, current: None, last_time, key_logs: Vec::new() })
+        let current = Current { time: Timestamp::from_nanos(0), link: LinkType(u16::MAX), wire_len: 0, data: 0..0 };
+        Ok(Self { buffer, format, current, used: 0, key_logs: Vec::new() })
     }
 
     /// Moves on to the next packet; `false` at the end.
@@ -79,33 +80,27 @@ impl CaptureFile {
     /// # Errors
     /// Where the file cannot be read on. Nothing follows a damage.
     pub fn advance(&mut self) -> Result<bool, Damage> {
-        if let Some(current) = self.current.take() {
-            self.buffer.consume(current.used);
-        }
-        let current = match &self.format {
+        self.buffer.consume(std::mem::take(&mut self.used));
+        match &self.format {
             Format::Pcap(header) => {
                 let header = *header;
-                self.next_record(&header)?
+                self.next_record(&header)?;
             }
             Format::Pcapng { .. } => self.next_block()?,
-        };
-        if let Some(current) = &current {
-            self.last_time = current.time;
         }
-        self.current = current;
-        Ok(self.current.is_some())
+        Ok(self.used > 0)
     }
 
     /// The current packet.
     pub fn record(&self) -> Option<Record<'_>> {
-        let Current { time, link, wire_len, data, .. } = self.current.as_ref()?;
-        let data = self.buffer.window().get(data.clone())?;
+        let Current { time, link, wire_len, data } = &self.current;
+        let data = self.buffer.window().get(data.clone()).filter(|_| self.used > 0)?;
         Some(Record { time: *time, link: *link, wire_len: *wire_len, data })
     }
 
     /// Time of the current packet.
     pub fn time(&self) -> Option<Timestamp> {
-        self.current.as_ref().map(|current| current.time)
+        (self.used > 0).then_some(self.current.time)
     }
 
     /// Whether the format has a place for key logs.
@@ -135,31 +130,32 @@ impl CaptureFile {
         }
     }
 
-    fn next_record(&mut self, file: &FileHeader) -> Result<Option<Current>, Damage> {
+    fn next_record(&mut self, file: &FileHeader) -> Result<(), Damage> {
         if !self.need(file.record_header)? {
-            return Ok(None);
+            return Ok(());
         }
-        let offset = self.buffer.offset();
-        let header =
-            pcap::record_header(file, self.buffer.window()).map_err(|defect| Damage::Defect { offset, defect })?;
+        let header = pcap::record_header(file, self.buffer.window())
+            .map_err(|defect| Damage::Defect { offset: self.buffer.offset(), defect })?;
         let used = file.record_header + header.captured;
         self.need(used)?;
         let data = file.record_header..used;
-        Ok(Some(Current { time: header.time, link: file.link, wire_len: header.wire_len, data, used }))
+        self.current = Current { time: header.time, link: file.link, wire_len: header.wire_len, data };
+        self.used = used;
+        Ok(())
     }
 
-    fn next_block(&mut self) -> Result<Option<Current>, Damage> {
+    fn next_block(&mut self) -> Result<(), Damage> {
         loop {
             if !self.need(12)? {
-                return Ok(None);
+                return Ok(());
             }
             let offset = self.buffer.offset();
             let damage = |defect| Damage::Defect { offset, defect };
-            let Format::Pcapng { order, .. } = &self.format else { return Ok(None) };
-            let Some(header) = pcapng::block_header(self.buffer.window(), *order) else { return Ok(None) };
+            let Format::Pcapng { order, .. } = &self.format else { return Ok(()) };
+            let Some(header) = pcapng::block_header(self.buffer.window(), *order) else { return Ok(()) };
             let (kind, length, block_order) = header.map_err(damage)?;
             self.need(length)?;
-            let Format::Pcapng { order, interfaces } = &mut self.format else { return Ok(None) };
+            let Format::Pcapng { order, interfaces } = &mut self.format else { return Ok(()) };
             if kind == pcapng::SECTION_HEADER {
                 *order = block_order;
                 interfaces.clear();
@@ -171,13 +167,15 @@ impl CaptureFile {
                     let start = (packet.data.as_ptr() as usize).saturating_sub(window.as_ptr() as usize);
                     let interface = interfaces.get(packet.interface as usize);
                     let link = interface.map_or(LinkType(u16::MAX), |interface| interface.link);
-                    return Ok(Some(Current {
-                        time: packet.time.unwrap_or(self.last_time),
+                    self.current = Current {
+                        // Where a packet has none, that of the one before.
+                        time: packet.time.unwrap_or(self.current.time),
                         link,
                         wire_len: packet.wire_len,
                         data: start..start + packet.data.len(),
-                        used: length,
-                    }));
+                    };
+                    self.used = length;
+                    return Ok(());
                 }
                 Block::Interface(interface) if interfaces.len() < MOST_INTERFACES => interfaces.push(interface),
                 Block::KeyLog(lines) => self.key_logs.push(lines.to_vec()),

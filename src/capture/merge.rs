@@ -170,11 +170,16 @@ impl Inputs {
         if let Some((number, last, damage)) = self.damages.pop() {
             return Some(Next::Damaged(number, last, damage));
         }
-        self.activate_due();
-        if let Some((number, last, damage)) = self.damages.pop() {
-            return Some(Next::Damaged(number, last, damage));
+        if !self.waiting.is_empty() {
+            self.activate_due();
+            if let Some((number, last, damage)) = self.damages.pop() {
+                return Some(Next::Damaged(number, last, damage));
+            }
         }
-        let (index, _) = self.active.iter().enumerate().min_by_key(|(_, active)| (active.due, active.number))?;
+        let index = match &*self.active {
+            [_] => 0,
+            active => active.iter().enumerate().min_by_key(|(_, active)| (active.due, active.number))?.0,
+        };
         self.current = Some(index);
         let packet_no = if self.any { self.packets.next() } else { PacketNo::FIRST };
         (self.any, self.packets) = (true, packet_no);

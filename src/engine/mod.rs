@@ -256,6 +256,11 @@ impl Engine {
         self.work.sweep(now);
     }
 
+    /// Whether something happened that may let a row or a sign-in leave, since nothing was left to tell.
+    pub const fn is_fresh(&self) -> bool {
+        self.fresh
+    }
+
     /// The next row that is final, in order, with the findings that cite it as far as they are known.
     pub fn next_row(&mut self) -> Option<Box<Row>> {
         if let Some(row) = self.rows.pop_front() {

@@ -72,11 +72,53 @@ struct Undecided {
     next: u32,
 }
 
+/// Addresses that ask for a flow. Those of most packets do not, which one bit tells.
+struct Addresses {
+    known: HashSet<IpAddr, foldhash::fast::RandomState>,
+    /// For each value of [`Self::place`], whether an address has it.
+    places: [u64; 64],
+}
+
+impl Addresses {
+    fn new() -> Self {
+        Self { known: HashSet::default(), places: [0; 64] }
+    }
+
+    fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    /// Six bits each: which word, and which bit of it.
+    fn place(address: IpAddr) -> (usize, u32) {
+        let bits = match address {
+            IpAddr::V4(address) => address.to_bits(),
+            IpAddr::V6(address) => {
+                address.segments().iter().fold(0_u32, |bits, part| bits.rotate_left(5) ^ u32::from(*part))
+            }
+        };
+        let bits = bits ^ bits >> 12 ^ bits >> 24;
+        ((bits >> 6 & 63) as usize, bits & 63)
+    }
+
+    fn insert(&mut self, address: IpAddr) {
+        let (word, bit) = Self::place(address);
+        if let Some(word) = self.places.get_mut(word) {
+            *word |= 1 << bit;
+        }
+        self.known.insert(address);
+    }
+
+    fn has(&self, address: IpAddr) -> bool {
+        let (word, bit) = Self::place(address);
+        self.places.get(word).is_some_and(|word| word >> bit & 1 == 1) && self.known.contains(&address)
+    }
+}
+
 /// Judges packets.
 pub struct Sieve {
     ports: Ports,
     names: HashSet<String, foldhash::fast::RandomState>,
-    addresses: HashSet<IpAddr, foldhash::fast::RandomState>,
+    addresses: Addresses,
     most_names: usize,
     /// Flows that are kept, and how.
     kept: Recent<FlowHash, Verdict>,
@@ -91,7 +133,7 @@ impl Sieve {
         Self {
             ports,
             names: watch.iter().map(|name| name.trim_end_matches('.').to_ascii_lowercase()).collect(),
-            addresses: HashSet::default(),
+            addresses: Addresses::new(),
             most_names: limits.remembered,
             kept: Recent::new(limits.flows),
             undecided: Recent::new(limits.flows),
@@ -229,7 +271,7 @@ impl Sieve {
     }
 
     fn asks_address(&self, headers: &Headers<'_>) -> bool {
-        !self.addresses.is_empty() && (self.addresses.contains(&headers.src) || self.addresses.contains(&headers.dst))
+        self.addresses.has(headers.src) || self.addresses.has(headers.dst)
     }
 
     fn flow(&self, headers: &Headers<'_>, point: PointNo) -> FlowHash {
@@ -275,8 +317,8 @@ impl Sieve {
                     RecordData::Name(target) | RecordData::Srv { target, .. } => {
                         self.names.insert(target.to_ascii_lowercase());
                     }
-                    RecordData::A(address) => _ = self.addresses.insert(IpAddr::V4(*address)),
-                    RecordData::Aaaa(address) => _ = self.addresses.insert(IpAddr::V6(*address)),
+                    RecordData::A(address) => self.addresses.insert(IpAddr::V4(*address)),
+                    RecordData::Aaaa(address) => self.addresses.insert(IpAddr::V6(*address)),
                     _ => {}
                 }
             }
