@@ -1,7 +1,9 @@
 //! # auth-rejected
 
+use crate::findings::refusal::explained_by;
 use crate::findings::{Check, Finding, Rule};
 use crate::story::login::Login;
+use crate::story::login::ladder::Purpose;
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -17,8 +19,10 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
     let scheme = login.scheme().unwrap_or("the scheme chosen");
     let user = login.user.as_deref().unwrap_or("the user");
     let account = login.endpoint.account.as_ref().map(|(account, _)| format!(" (as {account})")).unwrap_or_default();
-    if let Some(answer) = login.rejection().filter(|answer| answer.refuses_credentials()) {
-        let what = format!("{user}{account}, with a proof by {scheme}, was answered with {}", answer.describe());
+    if let Some(refusal) = explained_by(rule, login) {
+        let answer = refusal.answer;
+        let of = if refusal.of == Purpose::Refresh { format!("{} of ", refusal.what()) } else { String::new() };
+        let what = format!("{of}{user}{account}, with a proof by {scheme}, was answered with {}", answer.describe());
         return Some(Finding::error(login, rule, what, vec![answer.mark]));
     }
     if !login.is_challenged_in_vain() {

@@ -125,6 +125,30 @@ pub enum Purpose {
     SignOut,
 }
 
+/// A REGISTER that was refused for good.
+#[derive(Clone, Copy, Debug)]
+pub struct Refusal<'a> {
+    /// What it was for.
+    pub of: Purpose,
+    /// The answer.
+    pub answer: &'a Answer,
+}
+
+impl Refusal<'_> {
+    /// What was refused, for the beginning of a clause.
+    pub const fn what(&self) -> &'static str {
+        match self.of {
+            Purpose::Refresh => "the refresh of the registration",
+            Purpose::SignIn | Purpose::SignOut => "REGISTER",
+        }
+    }
+
+    /// In one line for a finding.
+    pub fn describe(&self) -> String {
+        format!("{} was answered with {}", self.what(), self.answer.describe())
+    }
+}
+
 /// A REGISTER and its answer.
 #[derive(Clone, Debug)]
 pub struct Rung {

@@ -23,7 +23,7 @@ use crate::story::steps::{StepKind, StepOutcome};
 use connection::Connection;
 use discovery::{AskedName, Discovery};
 use exchange::Exchange;
-use ladder::{Answer, Purpose, Rung, Scheme};
+use ladder::{Answer, Purpose, Refusal, Rung, Scheme};
 use web::Web;
 
 /// How an attempt ended.
@@ -322,10 +322,19 @@ impl Login {
         last.answer.as_ref().filter(|_| self.registered.is_none() && last.is_rejected())
     }
 
-    /// The last refusal of a registration that stood before: of a refresh.
+    /// The refusal of a refresh that stands at the end: nothing but challenges follows.
     pub fn refresh_rejection(&self) -> Option<&Answer> {
-        let last = self.ladder.iter().rev().find(|rung| rung.purpose == Purpose::Refresh && rung.answer.is_some())?;
+        let is_final =
+            |rung: &&Rung| rung.purpose == Purpose::Refresh && rung.answer.is_some() && !rung.is_challenged();
+        let last = self.ladder.iter().rev().find(is_final)?;
         last.answer.as_ref().filter(|_| last.is_rejected())
+    }
+
+    /// The refusal that stands: of the sign-in, or of a refresh where it had come to a registration.
+    pub fn refusal(&self) -> Option<Refusal<'_>> {
+        let of = |of| move |answer| Refusal { of, answer };
+        let signing_in = self.rejection().map(of(Purpose::SignIn));
+        signing_in.or_else(|| self.refresh_rejection().map(of(Purpose::Refresh)))
     }
 
     /// A redirect that no registration followed, or the last one that did.

@@ -405,7 +405,10 @@ impl Login {
         } else {
             String::new()
         };
-        format!("The endpoint is registered{expires}{server}{others}{again}.")
+        let refused = self
+            .refresh_rejection()
+            .map(|answer| format!(" The server refuses a refresh of the registration: {}.", answer.describe()));
+        format!("The endpoint is registered{expires}{server}{others}{again}.{}", refused.unwrap_or_default())
     }
 
     fn web_step(&self, kind: StepKind) -> Option<LoginStep> {
