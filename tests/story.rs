@@ -178,6 +178,13 @@ fn certificate_and_web_ticket_are_steps_where_they_can_be_read() {
     assert_eq!(told, calls.count());
 }
 
+/// The captures of the scenarios.
+fn scenarios() -> Vec<Capture> {
+    let files = std::fs::read_dir(folder().join("scenarios")).unwrap().map(|entry| entry.unwrap().path());
+    let name = |path: &std::path::Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+    files.map(|path| Capture { file: name(&path), path }).collect()
+}
+
 /// Phases follow each other within the sign-in, and waiting is never more than the phase.
 #[track_caller]
 fn check_phases(file: &str, login: &Login) {
@@ -219,6 +226,42 @@ fn every_capture_tells_whole_sign_ins() {
         }
     }
     assert!(logins > 35 && phases > 100, "{logins} sign-ins, {phases} phases");
+}
+
+/// An answer stands in one step: in that of its row, which is one that its request stands in.
+#[test]
+fn an_answer_stands_in_one_step() {
+    let redirected = "f3-redirect-301.pcapng";
+    for capture in captures().into_iter().chain(scenarios()) {
+        let told = tell_files(&[&capture.path], capture.keys().options());
+        for (login, _) in &told.logins {
+            let steps = login.steps();
+            let of = |row| steps.iter().filter(move |step| step.rows.iter().any(|mark| mark.row == row));
+            for rung in &login.ladder {
+                let Some(answer) = &rung.answer else { continue };
+                let places: Vec<StepKind> = of(answer.mark.row).map(|step| step.kind).collect();
+                let row = told.rows.iter().find(|row| row.id == answer.mark.row).unwrap();
+                let place = format!("{}: {} in {places:?}", capture.file, answer.describe());
+                assert!(places.len() <= 1, "{place}");
+                for &kind in &places {
+                    assert_eq!(row.attempt.map(|(_, kind)| kind), Some(kind), "{place}");
+                    assert!(of(rung.request.row).any(|step| step.kind == kind), "{place}");
+                }
+                assert!(capture.file != redirected || !places.is_empty(), "{place}");
+            }
+        }
+    }
+    let told = tell(redirected);
+    let steps = told.logins[0].0.steps();
+    let rows = |kind| steps.iter().find(|step| step.kind == kind).map(|step| step.rows.len());
+    // To each of two servers one REGISTER without proof, one that chooses, one that proves and is decided on.
+    let expected = [(StepKind::Challenge, 4), (StepKind::Authenticate, 6), (StepKind::Register, 4)];
+    assert_eq!(expected.map(|(kind, _)| rows(kind)), expected.map(|(_, rows)| Some(rows)));
+    let told = tell("f12-unavailable-503.pcapng");
+    let steps = told.logins[0].0.steps();
+    let last = steps.last().unwrap();
+    assert_eq!((last.kind, last.outcome), (StepKind::Challenge, StepOutcome::Failed));
+    assert!(last.says.contains("503") && last.detail.contains(&("status", "503".to_owned())), "{last:?}");
 }
 
 #[test]

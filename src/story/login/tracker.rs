@@ -815,17 +815,17 @@ impl Login {
         }
         let status = message.status()?;
         let rung = self.ladder.iter_mut().rev().find(|rung| rung.is_answered_by(flow, message));
-        let Some(rung) = rung.filter(|_| status >= 200) else { return Some(StepKind::Register) };
-        rung.answer = Some(ladder::answer(row, message, status));
-        let (purpose, kind) = (rung.purpose, rung.step());
-        if (200..300).contains(&status) {
-            if purpose == Purpose::SignIn && self.registered.is_none() {
-                self.registered = Some(row.mark());
-                self.registration = ladder::registration(message, self.endpoint.epid.as_deref());
-            }
-            return Some(if purpose == Purpose::SignOut { StepKind::SignOut } else { StepKind::Register });
+        let Some(rung) = rung else { return Some(StepKind::Register) };
+        if status < 200 {
+            return Some(rung.step());
         }
-        Some(if matches!(status, 401 | 407) { kind } else { StepKind::Register })
+        rung.answer = Some(ladder::answer(row, message, status));
+        let (purpose, kind) = (rung.purpose, rung.answer_step());
+        if (200..300).contains(&status) && purpose == Purpose::SignIn && self.registered.is_none() {
+            self.registered = Some(row.mark());
+            self.registration = ladder::registration(message, self.endpoint.epid.as_deref());
+        }
+        kind
     }
 
     /// A request that is no REGISTER.
