@@ -4,6 +4,7 @@
 mod common;
 
 use common::{Capture, Told, capture, captures, folder, run_in, tell_files};
+use lynccap::engine::Options;
 use lynccap::model::{Message, Span};
 use lynccap::story::login::{Login, LoginOutcome};
 use lynccap::story::narrate::narrate;
@@ -123,6 +124,19 @@ fn a_sign_in_over_an_open_connection_takes_its_own_time() {
         (offsets("connect"), offsets("challenge")),
         (vec!["0.006".to_owned(), "before".to_owned()], vec!["0.009".to_owned(), "0.000".to_owned()])
     );
+}
+
+/// What a connection carried tells that a sign-in was over, where no key does.
+#[test]
+fn sign_ins_one_after_the_other_are_kept_apart_without_keys() {
+    for (file, expected) in [("i4-py-rsa-sessionid-resume.pcapng", 2), ("f3-redirect-301.pcapng", 1)] {
+        let told = tell_files(&[&capture(file).path], Options::default());
+        let outcomes: Vec<_> = told.logins.iter().map(|(login, _)| login.outcome()).collect();
+        assert_eq!(outcomes, vec![LoginOutcome::Incomplete; expected], "{file}");
+        for (login, _) in &told.logins {
+            assert!(login.connections.len() * expected == 2 && login.ladder.is_empty(), "{file}");
+        }
+    }
 }
 
 #[test]

@@ -265,7 +265,7 @@ impl Logins {
         let under_way = self.current.get_mut(&(flow.point, client)).copied().filter(|attempt| {
             self.open
                 .get(attempt)
-                .is_some_and(|login| login.registered.is_none() && row.began.time.since(login.ended.time) < NEW_ATTEMPT)
+                .is_some_and(|login| !has_signed_in(login) && row.began.time.since(login.ended.time) < NEW_ATTEMPT)
         });
         under_way.unwrap_or_else(|| self.begin(flow, client, row.began))
     }
@@ -627,6 +627,12 @@ fn is_busy(login: &Login, row: &Row) -> bool {
     let redirected = login.redirect().is_some();
     let opaque = last.tls().secured.is_some_and(|secured| row.began.time.since(secured.at.time) > BUSY);
     !redirected && (last.has_messages() || opaque && last.tls().not_opened.is_some())
+}
+
+/// Whether an attempt came to a registration, so that what the client begins next is another one; without keys, by what
+/// its last connection carried.
+fn has_signed_in(login: &Login) -> bool {
+    login.registered.is_some() || login.connections.last().is_some_and(Connection::carried_more_than_a_ladder)
 }
 
 fn is_stale(login: &Login, row: &Row) -> bool {
