@@ -3,7 +3,9 @@
 
 mod common;
 
-use common::{Capture, Told, capture, captures, folder, run_in, tell_files};
+use std::net::Ipv4Addr;
+
+use common::{Capture, Told, capture, captures, folder, packet, run_in, tell_files, tell_raw};
 use lynccap::engine::Options;
 use lynccap::model::{Message, Span};
 use lynccap::story::login::{Login, LoginOutcome};
@@ -136,6 +138,57 @@ fn sign_ins_one_after_the_other_are_kept_apart_without_keys() {
         for (login, _) in &told.logins {
             assert!(login.connections.len() * expected == 2 && login.ladder.is_empty(), "{file}");
         }
+    }
+}
+
+/// A DNS message of one question for an address, and the answer where there is one.
+fn dns(name: &str, answer: Option<Ipv4Addr>) -> Vec<u8> {
+    let count = u8::from(answer.is_some());
+    let mut bytes = vec![0, 7, if answer.is_some() { 0x81 } else { 1 }, 0, 0, 1, 0, count, 0, 0, 0, 0];
+    for label in name.split('.') {
+        bytes.push(u8::try_from(label.len()).unwrap());
+        bytes.extend(label.as_bytes());
+    }
+    bytes.extend([0, 0, 1, 0, 1]);
+    if let Some(address) = answer {
+        bytes.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4]);
+        bytes.extend(address.octets());
+    }
+    bytes
+}
+
+/// A sign-in over UDP at a server that this name led to.
+fn over_udp(name: &str, port: u16) -> Told {
+    let (client, resolver, server) = (packet::address(1), packet::address(2), packet::address(3));
+    let send = |ends: (Ipv4Addr, Ipv4Addr), ports: (u16, u16), payload: &[u8]| {
+        packet::ipv4(ends, 17, (0, 0), &packet::datagram(ports, payload))
+    };
+    let register = "REGISTER sip:ex.test SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.1:50100\r\nFrom: <sip:ann@ex.test>;tag=1;epid=ab\r\n\
+        To: <sip:ann@ex.test>\r\nCall-ID: c1\r\nCSeq: 1 REGISTER\r\nContent-Length: 0\r\n\r\n";
+    let packets = [
+        send((client, resolver), (50_000, 53), &dns(name, None)),
+        send((resolver, client), (53, 50_000), &dns(name, Some(server))),
+        send((client, server), (50_100, port), register.as_bytes()),
+    ];
+    tell_raw(&packets, Options::default())
+}
+
+#[test]
+fn what_led_to_a_server_over_udp_is_known_and_tells_where_the_client_is() {
+    let expected = [
+        ("sipexternal.ex.test", 5060, ("external", "sipexternal is for clients outside")),
+        ("sipinternal.ex.test", 443, ("internal", "sipinternal is for clients inside")),
+        ("sip.ex.test", 5060, ("internal", "port 5060, as a pool has it")),
+    ];
+    for (name, port, (place, because)) in expected {
+        let told = over_udp(name, port);
+        let [(login, _)] = &told.logins[..] else { panic!("{name}: {} logins", told.logins.len()) };
+        let [connection] = &login.connections[..] else { panic!("{name}: {} connections", login.connections.len()) };
+        assert_eq!(connection.host(), Some(name));
+        assert_eq!(login.location(), (place, because.to_owned()), "{name}");
+        let steps = login.steps();
+        let discover = steps.iter().find(|step| step.kind == StepKind::Discover).unwrap();
+        assert!(discover.says.starts_with(&format!("{name} leads to the server")), "{}", discover.says);
     }
 }
 

@@ -192,6 +192,15 @@ pub struct Login {
     pub(crate) revision: u32,
 }
 
+/// Names by which a client goes to a server, and where it takes itself to be then. `sip.` is both.
+const SIDES: [(&str, &str); 6] = [
+    ("_sipinternaltls._tcp.", "inside"),
+    ("_sipinternal._tcp.", "inside"),
+    ("sipinternal.", "inside"),
+    ("_sip._tls.", "outside"),
+    ("_sip._tcp.", "outside"),
+    ("sipexternal.", "outside"),
+];
 /// Most connections, REGISTERs and other requests of an attempt that are kept.
 const MOST_CONNECTIONS: usize = 32;
 const MOST_RUNGS: usize = 256;
@@ -406,15 +415,16 @@ impl Login {
         let Some(connection) = self.connections.iter().rev().find(|connection| connection.failed.is_none()) else {
             return ("unknown", String::new());
         };
-        let by = connection.service().or_else(|| connection.host());
-        match (connection.flow.server.port(), by) {
-            (443, _) => ("external", "SIP on port 443, as an Edge has it".to_owned()),
-            (Ports::SIP | Ports::SIPS, Some(name))
-                if name.starts_with("_sip._tls.") || name.starts_with("sipexternal.") =>
-            {
-                ("external", format!("the name {name} is for clients outside"))
-            }
-            (port @ (Ports::SIP | Ports::SIPS), _) => ("internal", format!("port {port}, as a pool has it")),
+        // What the name is for tells more than the port: phones try every name on 5061 and on 443.
+        let name = connection.service().or_else(|| connection.host()).unwrap_or_default();
+        let begins = |prefix: &str| name.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix));
+        if let Some((prefix, side)) = SIDES.into_iter().find(|(prefix, _)| begins(prefix)) {
+            let place = if side == "inside" { "internal" } else { "external" };
+            return (place, format!("{} is for clients {side}", prefix.trim_end_matches('.')));
+        }
+        match connection.flow.server.port() {
+            443 => ("external", "SIP on port 443, as an Edge has it".to_owned()),
+            port @ (Ports::SIP | Ports::SIPS) => ("internal", format!("port {port}, as a pool has it")),
             _ => ("unknown", String::new()),
         }
     }
