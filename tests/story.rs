@@ -295,6 +295,22 @@ fn every_capture_tells_whole_sign_ins() {
     assert!(logins > 35 && phases > 100, "{logins} sign-ins, {phases} phases");
 }
 
+#[test]
+fn a_refused_refresh_is_told_by_its_step() {
+    let expected = [
+        ("user-not-found.3", "The server refuses a refresh: 404 Not Found; ms-diagnostics 1003"),
+        ("auth-rejected.8", "The proof in a refresh was not accepted."),
+    ];
+    for (name, says) in expected {
+        let all = scenarios();
+        let capture = all.iter().find(|capture| capture.file == format!("{name}.pcapng")).unwrap();
+        let told = tell_files(&[&capture.path], capture.keys().options());
+        let steps = told.logins[0].0.steps();
+        let step = steps.iter().find(|step| step.kind == StepKind::Register).unwrap();
+        assert!(step.outcome == StepOutcome::Failed && step.says.contains(says), "{name}: {}", step.says);
+    }
+}
+
 /// An answer stands in one step: in that of its row, which is one that its request stands in.
 #[test]
 fn an_answer_stands_in_one_step() {

@@ -3,7 +3,7 @@
 use crate::findings::refusal::explained_by;
 use crate::findings::{Check, Finding, Rule};
 use crate::story::login::Login;
-use crate::story::login::ladder::Purpose;
+use crate::story::login::ladder::{Purpose, Rung};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -25,17 +25,23 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
         let what = format!("{of}{user}{account}, with a proof by {scheme}, was answered with {}", answer.describe());
         return Some(Finding::error(login, rule, what, vec![answer.mark]));
     }
-    if !login.is_challenged_in_vain() {
+    let of_refresh = login.is_refresh_challenged_in_vain();
+    if !of_refresh && !login.is_challenged_in_vain() {
         return None;
     }
-    let refused = || login.ladder.iter().filter(|rung| rung.is_challenged_anew());
+    let is_taken = |rung: &Rung| matches!(rung.status(), Some(200..=299));
+    let start = login.ladder.iter().rposition(is_taken).map_or(0, |place| place + 1);
+    let since = || login.ladder.iter().skip(start);
+    let refused = || since().filter(|rung| rung.is_challenged_anew());
     let answer = refused().next_back()?.answer.as_ref()?;
-    let challenges = login.ladder.iter().filter(|rung| rung.is_challenged()).count();
+    let challenges = since().filter(|rung| rung.is_challenged()).count();
     let said =
         answer.diagnostics.first().map(|_| format!("; the server says {}", answer.describe())).unwrap_or_default();
     let plural = if challenges == 1 { "" } else { "s" };
-    let what =
-        format!("{challenges} challenge{plural}, the last one after {user}{account} had answered with {scheme}{said}");
+    let of = if of_refresh { " of a refresh" } else { "" };
+    let what = format!(
+        "{challenges} challenge{plural}{of}, the last one after {user}{account} had answered with {scheme}{said}"
+    );
     let evidence = refused().flat_map(|rung| [Some(rung.request), rung.answer.as_ref().map(|answer| answer.mark)]);
     Some(Finding::error(login, rule, what, evidence.flatten().collect()))
 }

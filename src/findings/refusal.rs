@@ -10,7 +10,7 @@ use crate::findings::{
     remote_access_denied, server_unavailable, sip_rejected, user_not_found, wrong_side,
 };
 use crate::story::login::Login;
-use crate::story::login::ladder::{Answer, Refusal};
+use crate::story::login::ladder::Refusal;
 
 /// The refusal that stands at the end of the REGISTERs, where this rule is the one that explains it.
 pub(super) fn explained_by<'a>(rule: &Rule, login: &'a Login) -> Option<Refusal<'a>> {
@@ -28,7 +28,7 @@ fn rule_of(login: &Login, refusal: &Refusal<'_>) -> &'static Rule {
         (client_version_blocked::is_version(answer), &client_version_blocked::RULE),
         (edge_next_hop_failed::is_next_hop(login, answer), &edge_next_hop_failed::RULE),
         (server_unavailable::is_unavailable(answer), &server_unavailable::RULE),
-        (Answer::refuses_credentials(answer), &auth_rejected::RULE),
+        (answer.refuses_credentials(), &auth_rejected::RULE),
     ];
     reasons.into_iter().find(|(fits, _)| *fits).map_or(&sip_rejected::RULE, |(_, rule)| rule)
 }

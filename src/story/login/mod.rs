@@ -364,6 +364,13 @@ impl Login {
         !last.is_of_association() || rungs.any(|rung| rung.step() == StepKind::Authenticate)
     }
 
+    /// Whether the last refresh proved something anew and the server began anew, and nothing followed. What is signed by
+    /// keys of before only says that their time is over.
+    pub fn is_refresh_challenged_in_vain(&self) -> bool {
+        let last = self.ladder.iter().rev().find(|rung| rung.purpose == Purpose::Refresh);
+        last.is_some_and(|last| last.is_challenged_anew() && !last.is_of_association())
+    }
+
     /// Whether the server does not accept the proof: it asks for another one, or refuses for good because of it.
     pub fn is_proof_refused(&self) -> bool {
         self.is_challenged_in_vain() || self.rejection().is_some_and(Answer::refuses_credentials)

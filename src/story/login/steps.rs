@@ -365,7 +365,7 @@ impl Login {
         let rows = marks(&rungs, StepKind::Register).into_iter().chain(self.deregistered.iter().map(|end| end.mark));
         let last = finals.last();
         let outcome = match last {
-            _ if self.deregistered.is_some() => StepOutcome::Failed,
+            _ if self.deregistered.is_some() || self.is_refresh_challenged_in_vain() => StepOutcome::Failed,
             Some(answer) if answer.status >= 400 => StepOutcome::Failed,
             Some(answer) if answer.status >= 300 && self.registered.is_none() => StepOutcome::Info,
             Some(_) => StepOutcome::Ok,
@@ -410,10 +410,12 @@ impl Login {
         } else {
             String::new()
         };
-        let refused = self
-            .refresh_rejection()
-            .map(|answer| format!(" The server refuses a refresh of the registration: {}.", answer.describe()));
-        format!("The endpoint is registered{expires}{server}{others}{again}.{}", refused.unwrap_or_default())
+        let refused = match self.refresh_rejection() {
+            _ if self.is_refresh_challenged_in_vain() => " The proof in a refresh was not accepted.".to_owned(),
+            Some(answer) => format!(" The server refuses a refresh: {}.", answer.describe()),
+            None => String::new(),
+        };
+        format!("The endpoint is registered{expires}{server}{others}{again}.{refused}")
     }
 
     fn web_step(&self, kind: StepKind) -> Option<LoginStep> {
