@@ -12,7 +12,7 @@ Needs Python 3.11, openssl and, for --check (tshark reads every capture: nothing
 opened), tshark.
 
 Heads (what lynccap must say; tests/scenarios.rs checks them)
-    shows: ID [root] [SEVERITY]     not: ID...      quiet      outcome: [any] signed-in|failed|incomplete
+    shows: ID [root] [SEVERITY]     not: ID...      quiet      alone      outcome: [any] signed-in|failed|incomplete
     keys: none                      no secrets in the capture
 
 Who and when
@@ -56,7 +56,7 @@ SIP (indented lines below a statement are headers, then, from the first line tha
                         capabilities, conferences, add-conference, conference-key, publish, device, buddies, relay
     answer c1[.KIND] healthy | challenge | 404 Not Found        to the last request (of that kind)
     step c1 KIND        request and healthy answer        after-sign-in c1   all of them
-    refresh c1          sign-out c1         negotiate c1 [refused]      from then on SIP is compressed
+    refresh c1 [unanswered]     sign-out c1 [unanswered]    negotiate c1 [refused]      from then on SIP is compressed
     garble c1           what is said from here on is no compressed SIP that anyone could read
     sip c1 > START LINE         sip c1 < START LINE
 
@@ -88,7 +88,7 @@ from scenarios.tls import tls_dsk_keys
 
 
 ROOT = Path(__file__).resolve().parent.parent
-HEADS = re.compile(r"(?:(shows|not|outcome|keys): (.+)|quiet)$")
+HEADS = re.compile(r"(?:(shows|not|outcome|keys): (.+)|quiet|alone)$")
 
 
 def statements(text):

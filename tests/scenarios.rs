@@ -25,6 +25,8 @@ struct Heads {
     shows: Vec<Shown>,
     absent: Vec<String>,
     quiet: bool,
+    /// Each finding that must be there is there once, and nothing else but notes.
+    alone: bool,
     /// The outcome, and whether that of any login will do instead of that of the last.
     outcome: Option<(String, bool)>,
 }
@@ -47,6 +49,7 @@ fn read_heads(text: &str) -> Heads {
     for line in text.lines() {
         match line.split_once(": ") {
             _ if line.trim_end() == "quiet" => heads.quiet = true,
+            _ if line.trim_end() == "alone" => heads.alone = true,
             Some(("shows", rest)) => heads.shows.push(read_shown(rest)),
             Some(("not", rest)) => heads.absent.extend(rest.split_whitespace().map(str::to_owned)),
             Some(("outcome", rest)) => {
@@ -102,9 +105,17 @@ fn differences(heads: &Heads, report: &Json) -> Vec<String> {
             wrong.push(format!("{id} is found and must not be"));
         } else if heads.quiet && !is(finding, "severity", "note") {
             wrong.push(format!("{id} is found where all is well"));
+        } else if heads.alone && !is(finding, "severity", "note") && !heads.shows.iter().any(|shown| shown.id == id) {
+            wrong.push(format!("{id} is found besides"));
         }
         if list(finding, "rows").is_empty() && list(finding, "frames").is_empty() {
             wrong.push(format!("{id} cites no row and no frame"));
+        }
+    }
+    for Shown { id, .. } in heads.shows.iter().filter(|_| heads.alone) {
+        let times = findings.iter().filter(|finding| is(finding, "id", id)).count();
+        if times > 1 {
+            wrong.push(format!("{id} is found {times} times"));
         }
     }
     let outcome = heads.outcome.as_ref().and_then(|(wanted, any)| wrong_outcome(wanted, *any, list(report, "logins")));
@@ -194,4 +205,9 @@ fn a_report_is_compared_with_the_heads() {
     assert_eq!(differences(&heads, &report("{}")).len(), 2);
     let quiet = Heads { quiet: true, ..Heads::default() };
     assert_eq!(differences(&quiet, &good), ["tcp-refused is found where all is well"]);
+    let refused = r#"{"id": "tcp-refused", "severity": "error", "rows": [3]}"#;
+    let other = r#"{"id": "tcp-reset", "severity": "error", "rows": [3]}"#;
+    let more = report(&format!(r#"{{"findings": [{refused}, {other}, {refused}]}}"#));
+    let alone = read_heads("shows: tcp-refused\nalone\n");
+    assert_eq!(differences(&alone, &more), ["tcp-reset is found besides", "tcp-refused is found 2 times"]);
 }

@@ -3,7 +3,10 @@
 
 mod common;
 
-use common::{Capture, Told, capture, captures, folder, run_in, tell_files};
+use std::net::Ipv4Addr;
+
+use common::{Capture, Told, capture, captures, folder, packet, run_in, tell_files, tell_raw};
+use lynccap::engine::Options;
 use lynccap::model::{Message, Span};
 use lynccap::story::login::{Login, LoginOutcome};
 use lynccap::story::narrate::narrate;
@@ -125,6 +128,70 @@ fn a_sign_in_over_an_open_connection_takes_its_own_time() {
     );
 }
 
+/// What a connection carried tells that a sign-in was over, where no key does.
+#[test]
+fn sign_ins_one_after_the_other_are_kept_apart_without_keys() {
+    for (file, expected) in [("i4-py-rsa-sessionid-resume.pcapng", 2), ("f3-redirect-301.pcapng", 1)] {
+        let told = tell_files(&[&capture(file).path], Options::default());
+        let outcomes: Vec<_> = told.logins.iter().map(|(login, _)| login.outcome()).collect();
+        assert_eq!(outcomes, vec![LoginOutcome::Incomplete; expected], "{file}");
+        for (login, _) in &told.logins {
+            assert!(login.connections.len() * expected == 2 && login.ladder.is_empty(), "{file}");
+        }
+    }
+}
+
+/// A DNS message of one question for an address, and the answer where there is one.
+fn dns(name: &str, answer: Option<Ipv4Addr>) -> Vec<u8> {
+    let count = u8::from(answer.is_some());
+    let mut bytes = vec![0, 7, if answer.is_some() { 0x81 } else { 1 }, 0, 0, 1, 0, count, 0, 0, 0, 0];
+    for label in name.split('.') {
+        bytes.push(u8::try_from(label.len()).unwrap());
+        bytes.extend(label.as_bytes());
+    }
+    bytes.extend([0, 0, 1, 0, 1]);
+    if let Some(address) = answer {
+        bytes.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4]);
+        bytes.extend(address.octets());
+    }
+    bytes
+}
+
+/// A sign-in over UDP at a server that this name led to.
+fn over_udp(name: &str, port: u16) -> Told {
+    let (client, resolver, server) = (packet::address(1), packet::address(2), packet::address(3));
+    let send = |ends: (Ipv4Addr, Ipv4Addr), ports: (u16, u16), payload: &[u8]| {
+        packet::ipv4(ends, 17, (0, 0), &packet::datagram(ports, payload))
+    };
+    let register = "REGISTER sip:ex.test SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.1:50100\r\nFrom: <sip:ann@ex.test>;tag=1;epid=ab\r\n\
+        To: <sip:ann@ex.test>\r\nCall-ID: c1\r\nCSeq: 1 REGISTER\r\nContent-Length: 0\r\n\r\n";
+    let packets = [
+        send((client, resolver), (50_000, 53), &dns(name, None)),
+        send((resolver, client), (53, 50_000), &dns(name, Some(server))),
+        send((client, server), (50_100, port), register.as_bytes()),
+    ];
+    tell_raw(&packets, Options::default())
+}
+
+#[test]
+fn what_led_to_a_server_over_udp_is_known_and_tells_where_the_client_is() {
+    let expected = [
+        ("sipexternal.ex.test", 5060, ("external", "sipexternal is for clients outside")),
+        ("sipinternal.ex.test", 443, ("internal", "sipinternal is for clients inside")),
+        ("sip.ex.test", 5060, ("internal", "port 5060, as a pool has it")),
+    ];
+    for (name, port, (place, because)) in expected {
+        let told = over_udp(name, port);
+        let [(login, _)] = &told.logins[..] else { panic!("{name}: {} logins", told.logins.len()) };
+        let [connection] = &login.connections[..] else { panic!("{name}: {} connections", login.connections.len()) };
+        assert_eq!(connection.host(), Some(name));
+        assert_eq!(login.location(), (place, because.to_owned()), "{name}");
+        let steps = login.steps();
+        let discover = steps.iter().find(|step| step.kind == StepKind::Discover).unwrap();
+        assert!(discover.says.starts_with(&format!("{name} leads to the server")), "{}", discover.says);
+    }
+}
+
 #[test]
 fn the_steps_of_a_first_sign_in() {
     let told = tell("login.pcapng");
@@ -178,6 +245,13 @@ fn certificate_and_web_ticket_are_steps_where_they_can_be_read() {
     assert_eq!(told, calls.count());
 }
 
+/// The captures of the scenarios.
+fn scenarios() -> Vec<Capture> {
+    let files = std::fs::read_dir(folder().join("scenarios")).unwrap().map(|entry| entry.unwrap().path());
+    let name = |path: &std::path::Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+    files.map(|path| Capture { file: name(&path), path }).collect()
+}
+
 /// Phases follow each other within the sign-in, and waiting is never more than the phase.
 #[track_caller]
 fn check_phases(file: &str, login: &Login) {
@@ -219,6 +293,58 @@ fn every_capture_tells_whole_sign_ins() {
         }
     }
     assert!(logins > 35 && phases > 100, "{logins} sign-ins, {phases} phases");
+}
+
+#[test]
+fn a_refused_refresh_is_told_by_its_step() {
+    let expected = [
+        ("user-not-found.3", "The server refuses a refresh: 404 Not Found; ms-diagnostics 1003"),
+        ("auth-rejected.8", "The proof in a refresh was not accepted."),
+    ];
+    for (name, says) in expected {
+        let all = scenarios();
+        let capture = all.iter().find(|capture| capture.file == format!("{name}.pcapng")).unwrap();
+        let told = tell_files(&[&capture.path], capture.keys().options());
+        let steps = told.logins[0].0.steps();
+        let step = steps.iter().find(|step| step.kind == StepKind::Register).unwrap();
+        assert!(step.outcome == StepOutcome::Failed && step.says.contains(says), "{name}: {}", step.says);
+    }
+}
+
+/// An answer stands in one step: in that of its row, which is one that its request stands in.
+#[test]
+fn an_answer_stands_in_one_step() {
+    let redirected = "f3-redirect-301.pcapng";
+    for capture in captures().into_iter().chain(scenarios()) {
+        let told = tell_files(&[&capture.path], capture.keys().options());
+        for (login, _) in &told.logins {
+            let steps = login.steps();
+            let of = |row| steps.iter().filter(move |step| step.rows.iter().any(|mark| mark.row == row));
+            for rung in &login.ladder {
+                let Some(answer) = &rung.answer else { continue };
+                let places: Vec<StepKind> = of(answer.mark.row).map(|step| step.kind).collect();
+                let row = told.rows.iter().find(|row| row.id == answer.mark.row).unwrap();
+                let place = format!("{}: {} in {places:?}", capture.file, answer.describe());
+                assert!(places.len() <= 1, "{place}");
+                for &kind in &places {
+                    assert_eq!(row.attempt.map(|(_, kind)| kind), Some(kind), "{place}");
+                    assert!(of(rung.request.row).any(|step| step.kind == kind), "{place}");
+                }
+                assert!(capture.file != redirected || !places.is_empty(), "{place}");
+            }
+        }
+    }
+    let told = tell(redirected);
+    let steps = told.logins[0].0.steps();
+    let rows = |kind| steps.iter().find(|step| step.kind == kind).map(|step| step.rows.len());
+    // To each of two servers one REGISTER without proof, one that chooses, one that proves and is decided on.
+    let expected = [(StepKind::Challenge, 4), (StepKind::Authenticate, 6), (StepKind::Register, 4)];
+    assert_eq!(expected.map(|(kind, _)| rows(kind)), expected.map(|(_, rows)| Some(rows)));
+    let told = tell("f12-unavailable-503.pcapng");
+    let steps = told.logins[0].0.steps();
+    let last = steps.last().unwrap();
+    assert_eq!((last.kind, last.outcome), (StepKind::Challenge, StepOutcome::Failed));
+    assert!(last.says.contains("503") && last.detail.contains(&("status", "503".to_owned())), "{last:?}");
 }
 
 #[test]

@@ -243,11 +243,13 @@ class Registration:
         )
 
     def do_refresh(self, rest, _):
-        link = self.link(rest)
+        name, *how = rest.split()
+        link = self.link(name)
         link.ladder["rung"] = max(link.ladder["rung"], 4)
         request = self.signed_register(link, [])
-        self.record.pass_time(2 * MS)
-        self.respond(link, request, *self.registered(link, "refreshed", request), [])
+        if "unanswered" not in how:
+            self.record.pass_time(2 * MS)
+            self.respond(link, request, *self.registered(link, "refreshed", request), [])
 
     def signed_register(self, link, given):
         return self.request(

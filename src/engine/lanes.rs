@@ -450,12 +450,20 @@ mod tests {
         (0..batches * BATCH_EVENTS).for_each(|_| lanes.sweep(Timestamp::from_nanos(0)));
     }
 
-    /// A thread that panics with the first thing that it gets; how to reach it.
-    fn panics<T: Send + 'static, K: Send + 'static>(what: &'static str, keeps: K) -> (Sender<T>, JoinHandle<()>) {
+    /// A thread that panics with the first thing that it gets, as one does inside [`see`] or [`tell`]: with the half
+    /// locked that it works on. And how to reach it.
+    fn panics<T: Send + 'static, K: Send + 'static, H: 'static>(
+        what: &'static str,
+        keeps: K,
+        halves: &Arc<Halves>,
+        half: fn(&Halves) -> &Mutex<H>,
+    ) -> (Sender<T>, JoinHandle<()>) {
         let (things, jobs) = channel::<T>();
+        let halves = halves.clone();
         let run = move || {
             let _kept = keeps;
             if jobs.recv().is_ok() {
+                let _locked = lock(half(&halves));
                 panic::panic_any(what);
             }
         };
@@ -465,7 +473,7 @@ mod tests {
     /// Threads of which a lane's gave way to one that panics.
     fn with_bad_lane(lanes: &mut Lanes) {
         let mut threads = Threads::start(&lanes.halves).unwrap();
-        let (batches, handle) = panics("a lane", ());
+        let (batches, handle) = panics("a lane", (), &lanes.halves, |halves| halves.lanes.first().unwrap());
         *threads.lanes.first_mut().unwrap() = batches;
         threads.handles.insert(0, handle);
         lanes.threads = Some(threads);
@@ -475,7 +483,7 @@ mod tests {
     fn with_bad_story(lanes: &mut Lanes) {
         let mut threads = Threads::start(&lanes.halves).unwrap();
         let (done_in, done) = channel();
-        let (story, handle) = panics("the story", done_in);
+        let (story, handle) = panics("the story", done_in, &lanes.halves, |halves| &halves.upper);
         (threads.story, threads.done) = (story, done);
         threads.handles.push(handle);
         lanes.threads = Some(threads);
@@ -519,6 +527,33 @@ mod tests {
                 });
                 assert_eq!(panic, who, "{when}");
             }
+        }
+    }
+
+    #[test]
+    fn what_a_panic_left_locked_can_still_be_asked() {
+        let poisoned = |lanes: &Lanes| {
+            let of_lanes = lanes.halves.lanes.iter().map(Mutex::is_poisoned);
+            of_lanes.chain([lanes.halves.upper.is_poisoned()]).collect::<Vec<_>>()
+        };
+        for (breaks, left) in
+            [(with_bad_lane as fn(&mut Lanes), [true, false, false]), (with_bad_story, [false, false, true])]
+        {
+            let (ended_in, ended) = channel();
+            thread::spawn(move || {
+                let mut lanes = lanes();
+                breaks(&mut lanes);
+                let work = || {
+                    pass(&mut lanes, 1);
+                    lanes.finish(None, Timestamp::from_nanos(0));
+                };
+                let panicked = catch_unwind(AssertUnwindSafe(work)).is_err();
+                let left = poisoned(&lanes);
+                lanes.finish(None, Timestamp::from_nanos(0));
+                let _ = ended_in.send((panicked, left, lanes.lanes().count(), lanes.next_told().is_none()));
+            });
+            let ended = ended.recv_timeout(Duration::from_secs(20)).expect("it ends, and without a second panic");
+            assert_eq!(ended, (true, left.to_vec(), LANES, true));
         }
     }
 

@@ -1,7 +1,9 @@
 //! # auth-rejected
 
+use crate::findings::refusal::explained_by;
 use crate::findings::{Check, Finding, Rule};
 use crate::story::login::Login;
+use crate::story::login::ladder::{Purpose, Rung};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -17,21 +19,29 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
     let scheme = login.scheme().unwrap_or("the scheme chosen");
     let user = login.user.as_deref().unwrap_or("the user");
     let account = login.endpoint.account.as_ref().map(|(account, _)| format!(" (as {account})")).unwrap_or_default();
-    if let Some(answer) = login.rejection().filter(|answer| answer.refuses_credentials()) {
-        let what = format!("{user}{account}, with a proof by {scheme}, was answered with {}", answer.describe());
+    if let Some(refusal) = explained_by(rule, login) {
+        let answer = refusal.answer;
+        let of = if refusal.of == Purpose::Refresh { format!("{} of ", refusal.what()) } else { String::new() };
+        let what = format!("{of}{user}{account}, with a proof by {scheme}, was answered with {}", answer.describe());
         return Some(Finding::error(login, rule, what, vec![answer.mark]));
     }
-    if !login.is_challenged_in_vain() {
+    let of_refresh = login.is_refresh_challenged_in_vain();
+    if !of_refresh && !login.is_challenged_in_vain() {
         return None;
     }
-    let refused = || login.ladder.iter().filter(|rung| rung.is_challenged_anew());
+    let is_taken = |rung: &Rung| matches!(rung.status(), Some(200..=299));
+    let start = login.ladder.iter().rposition(is_taken).map_or(0, |place| place + 1);
+    let since = || login.ladder.iter().skip(start);
+    let refused = || since().filter(|rung| rung.is_challenged_anew());
     let answer = refused().next_back()?.answer.as_ref()?;
-    let challenges = login.ladder.iter().filter(|rung| rung.is_challenged()).count();
+    let challenges = since().filter(|rung| rung.is_challenged()).count();
     let said =
         answer.diagnostics.first().map(|_| format!("; the server says {}", answer.describe())).unwrap_or_default();
     let plural = if challenges == 1 { "" } else { "s" };
-    let what =
-        format!("{challenges} challenge{plural}, the last one after {user}{account} had answered with {scheme}{said}");
+    let of = if of_refresh { " of a refresh" } else { "" };
+    let what = format!(
+        "{challenges} challenge{plural}{of}, the last one after {user}{account} had answered with {scheme}{said}"
+    );
     let evidence = refused().flat_map(|rung| [Some(rung.request), rung.answer.as_ref().map(|answer| answer.mark)]);
     Some(Finding::error(login, rule, what, evidence.flatten().collect()))
 }

@@ -1,7 +1,9 @@
 //! # clock-skew
 
+use crate::findings::refusal::explained_by;
 use crate::findings::{Check, Finding, Rule};
 use crate::story::login::Login;
+use crate::story::login::ladder::Answer;
 use crate::story::row::Mark;
 
 /// The rule.
@@ -19,8 +21,8 @@ const TOLERANCE: f64 = 300.0;
 
 fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
     let answers: Vec<_> = login.ladder.iter().filter_map(|rung| rung.answer.as_ref()).collect();
-    let said = answers.iter().find(|answer| answer.has_id(|id| id == 1013));
-    if let Some(answer) = said {
+    let refusal = explained_by(rule, login).map(|refusal| refusal.answer);
+    if let Some(answer) = refusal.or_else(|| answers.iter().copied().find(|answer| says(answer))) {
         return Some(judged(login, rule, (format!("the server says {}", answer.describe()), true), vec![answer.mark]));
     }
     if let Some(ticket) = login.tickets.iter().find(|ticket| matches!(ticket.error, Some((37, _)))) {
@@ -39,9 +41,15 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
 
 /// Where the sign-in succeeds, or fails for another reason, only the capturing machine's clock may be wrong.
 fn judged(login: &Login, rule: &'static Rule, (what, said): (String, bool), evidence: Vec<Mark>) -> Finding {
-    if login.is_proof_refused() || said && login.is_failed() {
+    let refused = login.is_failed() || explained_by(rule, login).is_some();
+    if login.is_proof_refused() || said && refused {
         Finding::error(login, rule, what, evidence)
     } else {
         Finding::note(login, rule, what, evidence)
     }
+}
+
+/// Says that the clocks differ.
+pub(super) fn says(answer: &Answer) -> bool {
+    answer.has_id(|id| id == 1013)
 }

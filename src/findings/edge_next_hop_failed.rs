@@ -1,5 +1,6 @@
 //! # edge-next-hop-failed
 
+use crate::findings::refusal::explained_by;
 use crate::findings::{Check, Finding, Rule};
 use crate::story::login::Login;
 use crate::story::login::ladder::Answer;
@@ -15,9 +16,8 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
-    let answer = login.rejection().filter(|answer| is_next_hop(login, answer))?;
-    let what = format!("REGISTER was answered with {}", answer.describe());
-    Some(Finding::error(login, rule, what, vec![answer.mark]))
+    let refusal = explained_by(rule, login)?;
+    Some(Finding::error(login, rule, refusal.describe(), vec![refusal.answer.mark]))
 }
 
 /// Says that the next hop failed.

@@ -1,7 +1,9 @@
 //! # identity-mismatch
 
+use crate::findings::refusal::explained_by;
 use crate::findings::{Check, Finding, Rule};
 use crate::story::login::Login;
+use crate::story::login::ladder::Answer;
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -14,7 +16,11 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
-    let answer = login.rejection().filter(|answer| answer.has_id(|id| id == 4004))?;
-    let what = format!("REGISTER was answered with {}", answer.describe());
-    Some(Finding::error(login, rule, what, vec![answer.mark]))
+    let refusal = explained_by(rule, login)?;
+    Some(Finding::error(login, rule, refusal.describe(), vec![refusal.answer.mark]))
+}
+
+/// Says that the account may not use this address.
+pub(super) fn says(answer: &Answer) -> bool {
+    answer.has_id(|id| id == 4004)
 }

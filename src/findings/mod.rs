@@ -36,6 +36,7 @@ mod keys_missing;
 mod phone_options_missing;
 mod publish_conflict;
 mod redirect_dead_end;
+mod refusal;
 mod remote_access_denied;
 mod server_closed;
 mod server_unavailable;

@@ -1,8 +1,9 @@
 //! # remote-access-denied
 
+use crate::findings::refusal::explained_by;
 use crate::findings::{Check, Finding, Rule};
 use crate::story::login::Login;
-use crate::story::login::ladder::Answer;
+use crate::story::login::ladder::{Purpose, Refusal};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -15,15 +16,17 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
-    let answer = login.rejection().filter(|answer| is_denied(login, answer))?;
-    let what = format!("REGISTER was answered with {}", answer.describe());
-    let evidence = login.remote.into_iter().chain([answer.mark]).collect();
-    Some(Finding::error(login, rule, what, evidence))
+    let refusal = explained_by(rule, login)?;
+    let evidence = login.remote.into_iter().chain([refusal.answer.mark]).collect();
+    Some(Finding::error(login, rule, refusal.describe(), evidence))
 }
 
-/// Refused as a remote user, as far as the answer says.
-pub(super) fn is_denied(login: &Login, answer: &Answer) -> bool {
+/// Refused as a remote user, as far as the answer says. Whoever was let in from outside before is refused for that
+/// only where the server says so.
+pub(super) fn is_denied(login: &Login, refusal: &Refusal<'_>) -> bool {
+    let answer = refusal.answer;
     let came_through_edge = login.location().0 == "external";
-    let says = answer.has_id(|id| id == 4003) || answer.diagnostics.is_empty() && !answer.refuses_credentials();
-    answer.status == 403 && came_through_edge && says
+    let without_reason =
+        || refusal.of == Purpose::SignIn && answer.diagnostics.is_empty() && !answer.refuses_credentials();
+    answer.status == 403 && came_through_edge && (answer.has_id(|id| id == 4003) || without_reason())
 }

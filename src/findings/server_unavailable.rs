@@ -1,6 +1,7 @@
 //! # server-unavailable
 
-use crate::findings::{Check, Finding, Rule, edge_next_hop_failed};
+use crate::findings::refusal::explained_by;
+use crate::findings::{Check, Finding, Rule};
 use crate::story::login::Login;
 use crate::story::login::ladder::Answer;
 
@@ -15,14 +16,8 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
-    let registering = login.rejection().map(|answer| ("REGISTER", answer));
-    let refreshing = login.refresh_rejection().map(|answer| ("the refresh of the registration", answer));
-    let (what, answer) = registering.or(refreshing)?;
-    if edge_next_hop_failed::is_next_hop(login, answer) || !is_unavailable(answer) {
-        return None;
-    }
-    let what = format!("{what} was answered with {}", answer.describe());
-    Some(Finding::error(login, rule, what, vec![answer.mark]))
+    let refusal = explained_by(rule, login)?;
+    Some(Finding::error(login, rule, refusal.describe(), vec![refusal.answer.mark]))
 }
 
 /// Says that it is the server's trouble.

@@ -21,8 +21,7 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
         return None;
     }
     // Without keys nobody knows whether the client had signed in before.
-    let talked = last.tls().not_opened.is_some()
-        && last.tls().data.is_some_and(|[client, server]| client > MUCH && server > MUCH);
+    let talked = last.carried_more_than_a_ladder();
     let when = match (last.has_messages(), last.tls().secured, last.tls().hello) {
         (true, ..) => "between SIP messages",
         (false, Some(_), _) => "after TLS came up",
@@ -36,6 +35,3 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
         Finding::error(login, rule, what, vec![mark])
     })
 }
-
-/// Ciphertext of either side that is more than the ladder of a sign-in takes, in bytes.
-const MUCH: u64 = 16 << 10;

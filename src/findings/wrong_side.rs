@@ -1,8 +1,10 @@
 //! # wrong-side
 
 use crate::findings::dns_srv_foreign_domain::is_trusted;
+use crate::findings::refusal::explained_by;
 use crate::findings::{Check, Finding, Rule};
 use crate::story::login::Login;
+use crate::story::login::ladder::{Answer, Purpose};
 use crate::story::login::tracker::{host_of, host_of_sip};
 
 /// The rule.
@@ -16,6 +18,10 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
+    let said = explained_by(rule, login);
+    if let Some(refusal) = said.filter(|refusal| refusal.of == Purpose::Refresh) {
+        return Some(Finding::error(login, rule, refusal.describe(), vec![refusal.answer.mark]));
+    }
     if !login.is_failed() {
         return None;
     }
@@ -33,13 +39,15 @@ fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
         let to = host_of_sip(to);
         crosses(from, to).then(|| (mark, format!("{from} sends the client to {to}")))
     };
-    let by_id = || {
-        let answer = login.rejection().filter(|answer| answer.has_id(|id| id == 1017))?;
-        Some((answer.mark, answer.describe()))
-    };
-    let (mark, what) = by_id().or(by_web).or_else(by_sip)?;
+    let by_id = said.map(|refusal| (refusal.answer.mark, refusal.answer.describe()));
+    let (mark, what) = by_id.or(by_web).or_else(by_sip)?;
     let refused =
         login.rejection().map(|answer| format!("; there the answer is {}", answer.describe())).unwrap_or_default();
     let evidence = std::iter::once(mark).chain(login.rejection().map(|answer| answer.mark)).collect();
     Some(Finding::error(login, rule, format!("{what}{refused}"), evidence))
+}
+
+/// Says that the domains cannot be routed together.
+pub(super) fn says(answer: &Answer) -> bool {
+    answer.has_id(|id| id == 1017)
 }

@@ -303,6 +303,10 @@ impl Story {
             Message::Sip(message) => {
                 let (response_time, note) = self.transactions.message(&key, row.direction, row.at, message);
                 (row.rtt, row.note) = (response_time, note);
+                // Over UDP no row but these tells of a connection.
+                if key.transport == TransportKind::Udp {
+                    row.origin = self.flows.peek(&key).and_then(|report| report.origin.clone());
+                }
                 row.authentication = self.authentication.message(&key, message, &self.keys).map(Box::new);
                 let flight = row.authentication.as_ref().and_then(|authentication| authentication.flight());
                 if let Some(flight) = flight.filter(|flight| flight.opened.is_some() || flight.not_opened.is_some()) {

@@ -18,6 +18,9 @@ const MOST_ALERTS: usize = 8;
 /// About what a certificate takes with its names and addresses.
 const CERTIFICATE_COST: usize = 1024;
 
+/// Ciphertext of either side that is more than the ladder of a sign-in takes, in bytes.
+const MUCH: u64 = 16 << 10;
+
 /// Silence between messages that is worth noting.
 const SILENCE: Span = Span::from_secs(60);
 
@@ -277,6 +280,13 @@ impl Connection {
     /// Whether it is still there as far as the capture goes.
     pub fn is_in_use(&self) -> bool {
         self.failed.is_none() && self.ended.is_none() && self.tls().over.is_none()
+    }
+
+    /// Whether it is over, was never opened to the reader, and carried more both ways than the ladder of a sign-in
+    /// takes: the client had signed in, as far as ciphertext can tell.
+    pub fn carried_more_than_a_ladder(&self) -> bool {
+        let much = self.tls().data.is_some_and(|[client, server]| client > MUCH && server > MUCH);
+        much && self.tls().not_opened.is_some() && !self.has_messages()
     }
 
     /// TLS came up and the client went away without a word, or said that it does not accept the certificate.

@@ -103,6 +103,11 @@ impl Answer {
         said.join("; ")
     }
 
+    /// What the last server that says something says about it.
+    pub fn last_reason(&self) -> Option<String> {
+        self.diagnostics.last().map(steps::describe)
+    }
+
     /// Whether it refuses because of user name or password for good.
     pub fn refuses_credentials(&self) -> bool {
         refuses_credentials(self.status, &self.reason, &self.diagnostics)
@@ -123,6 +128,30 @@ pub enum Purpose {
     Refresh,
     /// To sign out.
     SignOut,
+}
+
+/// A REGISTER that was refused for good.
+#[derive(Clone, Copy, Debug)]
+pub struct Refusal<'a> {
+    /// What it was for.
+    pub of: Purpose,
+    /// The answer.
+    pub answer: &'a Answer,
+}
+
+impl Refusal<'_> {
+    /// What was refused, for the beginning of a clause.
+    pub const fn what(&self) -> &'static str {
+        match self.of {
+            Purpose::Refresh => "the refresh of the registration",
+            Purpose::SignIn | Purpose::SignOut => "REGISTER",
+        }
+    }
+
+    /// In one line for a finding.
+    pub fn describe(&self) -> String {
+        format!("{} was answered with {}", self.what(), self.answer.describe())
+    }
 }
 
 /// A REGISTER and its answer.
@@ -168,6 +197,27 @@ impl Rung {
             (Purpose::SignIn, Some(scheme)) if scheme.signed => StepKind::Register,
             (Purpose::SignIn, _) => StepKind::Challenge,
         }
+    }
+
+    /// The step that its answer is of, and no other: that of the request, but where the server took the proof and
+    /// decides on the registration, it is the registration's. There the request stands in both, for it asks for both.
+    pub fn answer_step(&self) -> Option<StepKind> {
+        let answer = self.answer.as_ref()?;
+        let step = self.step();
+        let decides = match step {
+            StepKind::Challenge => (200..300).contains(&answer.status),
+            StepKind::Authenticate => !self.is_challenged() && !answer.refuses_credentials(),
+            _ => false,
+        };
+        Some(if decides { StepKind::Register } else { step })
+    }
+
+    /// The rows of it that are of a step.
+    pub fn marks(&self, kind: StepKind) -> impl Iterator<Item = Mark> {
+        let answer_step = self.answer_step();
+        let answer = self.answer.as_ref().map(|answer| answer.mark);
+        let request = (self.step() == kind || answer_step == Some(kind)).then_some(self.request);
+        request.into_iter().chain(answer.filter(|_| answer_step == Some(kind)))
     }
 
     /// Whether a response answers it.

@@ -23,7 +23,7 @@ use crate::story::steps::{StepKind, StepOutcome};
 use connection::Connection;
 use discovery::{AskedName, Discovery};
 use exchange::Exchange;
-use ladder::{Answer, Purpose, Rung, Scheme};
+use ladder::{Answer, Purpose, Refusal, Rung, Scheme};
 use web::Web;
 
 /// How an attempt ended.
@@ -192,6 +192,15 @@ pub struct Login {
     pub(crate) revision: u32,
 }
 
+/// Names by which a client goes to a server, and where it takes itself to be then. `sip.` is both.
+const SIDES: [(&str, &str); 6] = [
+    ("_sipinternaltls._tcp.", "inside"),
+    ("_sipinternal._tcp.", "inside"),
+    ("sipinternal.", "inside"),
+    ("_sip._tls.", "outside"),
+    ("_sip._tcp.", "outside"),
+    ("sipexternal.", "outside"),
+];
 /// Most connections, REGISTERs and other requests of an attempt that are kept.
 const MOST_CONNECTIONS: usize = 32;
 const MOST_RUNGS: usize = 256;
@@ -322,10 +331,19 @@ impl Login {
         last.answer.as_ref().filter(|_| self.registered.is_none() && last.is_rejected())
     }
 
-    /// The last refusal of a registration that stood before: of a refresh.
+    /// The refusal of a refresh that stands at the end: nothing but challenges follows.
     pub fn refresh_rejection(&self) -> Option<&Answer> {
-        let last = self.ladder.iter().rev().find(|rung| rung.purpose == Purpose::Refresh && rung.answer.is_some())?;
+        let is_final =
+            |rung: &&Rung| rung.purpose == Purpose::Refresh && rung.answer.is_some() && !rung.is_challenged();
+        let last = self.ladder.iter().rev().find(is_final)?;
         last.answer.as_ref().filter(|_| last.is_rejected())
+    }
+
+    /// The refusal that stands: of the sign-in, or of a refresh where it had come to a registration.
+    pub fn refusal(&self) -> Option<Refusal<'_>> {
+        let of = |of| move |answer| Refusal { of, answer };
+        let signing_in = self.rejection().map(of(Purpose::SignIn));
+        signing_in.or_else(|| self.refresh_rejection().map(of(Purpose::Refresh)))
     }
 
     /// A redirect that no registration followed, or the last one that did.
@@ -344,6 +362,13 @@ impl Login {
         };
         // Keys of a handshake of before its time: the server does not know them any more, and asks for another one.
         !last.is_of_association() || rungs.any(|rung| rung.step() == StepKind::Authenticate)
+    }
+
+    /// Whether the last refresh proved something anew and the server began anew, and nothing followed. What is signed by
+    /// keys of before only says that their time is over.
+    pub fn is_refresh_challenged_in_vain(&self) -> bool {
+        let last = self.ladder.iter().rev().find(|rung| rung.purpose == Purpose::Refresh);
+        last.is_some_and(|last| last.is_challenged_anew() && !last.is_of_association())
     }
 
     /// Whether the server does not accept the proof: it asks for another one, or refuses for good because of it.
@@ -397,15 +422,16 @@ impl Login {
         let Some(connection) = self.connections.iter().rev().find(|connection| connection.failed.is_none()) else {
             return ("unknown", String::new());
         };
-        let by = connection.service().or_else(|| connection.host());
-        match (connection.flow.server.port(), by) {
-            (443, _) => ("external", "SIP on port 443, as an Edge has it".to_owned()),
-            (Ports::SIP | Ports::SIPS, Some(name))
-                if name.starts_with("_sip._tls.") || name.starts_with("sipexternal.") =>
-            {
-                ("external", format!("the name {name} is for clients outside"))
-            }
-            (port @ (Ports::SIP | Ports::SIPS), _) => ("internal", format!("port {port}, as a pool has it")),
+        // What the name is for tells more than the port: phones try every name on 5061 and on 443.
+        let name = connection.service().or_else(|| connection.host()).unwrap_or_default();
+        let begins = |prefix: &str| name.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix));
+        if let Some((prefix, side)) = SIDES.into_iter().find(|(prefix, _)| begins(prefix)) {
+            let place = if side == "inside" { "internal" } else { "external" };
+            return (place, format!("{} is for clients {side}", prefix.trim_end_matches('.')));
+        }
+        match connection.flow.server.port() {
+            443 => ("external", "SIP on port 443, as an Edge has it".to_owned()),
+            port @ (Ports::SIP | Ports::SIPS) => ("internal", format!("port {port}, as a pool has it")),
             _ => ("unknown", String::new()),
         }
     }

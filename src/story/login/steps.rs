@@ -5,7 +5,7 @@
 use crate::model::{At, Ports, TcpEvent, TransportKind};
 use crate::story::login::connection::Connection;
 use crate::story::login::exchange::{Exchange, Fact};
-use crate::story::login::ladder::{Purpose, Rung};
+use crate::story::login::ladder::{Answer, Purpose, Rung};
 use crate::story::login::web::{self, Web};
 use crate::story::login::{Login, LoginOutcome};
 use crate::story::row::Mark;
@@ -258,7 +258,10 @@ impl Login {
             }
             Some(answer) => format!("The first REGISTER was answered with {}.", answer.describe()),
         };
-        let step = LoginStep::new(StepKind::Challenge, outcome, marks(&rungs))?
+        let last = answer.filter(|answer| answer.status >= 300 && !matches!(answer.status, 401 | 407));
+        let step = LoginStep::new(StepKind::Challenge, outcome, marks(&rungs, StepKind::Challenge))?
+            .with("status", last.map(|answer| answer.status.to_string()))
+            .with("reason", last.and_then(Answer::last_reason))
             .with("schemes", offered.join(", "))
             .with("realm_target", targets)
             .with("certificate_service", sts.map(|scheme| scheme.sts_uri.clone()))
@@ -284,9 +287,16 @@ impl Login {
         });
         let certificate = self.endpoint.certificate.as_deref().map(|(_, own)| own);
         let says = self.say_proof(&scheme, challenges, account.as_deref(), outcome);
-        let mut all = marks(&rungs);
+        let refused = last.filter(|answer| answer.refuses_credentials());
+        let says = match refused {
+            Some(answer) => format!("{says} The server refuses: {}.", answer.describe()),
+            None => says,
+        };
+        let mut all = marks(&rungs, StepKind::Authenticate);
         all.extend(self.tickets.iter().map(|ticket| ticket.mark));
         let step = LoginStep::new(StepKind::Authenticate, outcome, all)?
+            .with("status", refused.map(|answer| answer.status.to_string()))
+            .with("reason", refused.and_then(Answer::last_reason))
             .with("scheme", scheme)
             .with("challenges", challenges.to_string())
             .with("account", account)
@@ -349,16 +359,13 @@ impl Login {
 
     fn register_step(&self) -> Option<LoginStep> {
         let rungs: Vec<&Rung> = self.ladder.iter().filter(|rung| rung.purpose != Purpose::SignOut).collect();
-        let answers =
-            rungs.iter().filter_map(|rung| rung.answer.as_ref()).filter(|answer| !matches!(answer.status, 401 | 407));
         let last_unanswered = rungs.last().filter(|rung| rung.answer.is_none() && rung.step() == StepKind::Register);
-        let finals: Vec<_> = answers.collect();
-        let signed = rungs.iter().filter(|rung| rung.step() == StepKind::Register).map(|rung| rung.request);
-        let rows =
-            signed.chain(finals.iter().map(|answer| answer.mark)).chain(self.deregistered.iter().map(|end| end.mark));
+        let is_final = |rung: &&&Rung| rung.answer_step() == Some(StepKind::Register) && !rung.is_challenged();
+        let finals: Vec<_> = rungs.iter().filter(is_final).filter_map(|rung| rung.answer.as_ref()).collect();
+        let rows = marks(&rungs, StepKind::Register).into_iter().chain(self.deregistered.iter().map(|end| end.mark));
         let last = finals.last();
         let outcome = match last {
-            _ if self.deregistered.is_some() => StepOutcome::Failed,
+            _ if self.deregistered.is_some() || self.is_refresh_challenged_in_vain() => StepOutcome::Failed,
             Some(answer) if answer.status >= 400 => StepOutcome::Failed,
             Some(answer) if answer.status >= 300 && self.registered.is_none() => StepOutcome::Info,
             Some(_) => StepOutcome::Ok,
@@ -369,30 +376,28 @@ impl Login {
             rungs.iter().filter(|rung| rung.purpose == Purpose::Refresh && rung.status() == Some(200)).count();
         let mut step = LoginStep::new(StepKind::Register, outcome, rows.collect())?
             .with("status", last.map(|answer| answer.status.to_string()))
-            .with("redirected_to", self.redirect().map(|(_, to)| to.to_owned()))
+            .with("redirected_to", finals.iter().rev().find_map(|answer| answer.contact.clone()))
             .with("refreshes", (refreshes > 0).then(|| refreshes.to_string()));
         for (name, value) in &self.registration {
             step = step.with(name, value.clone());
         }
-        for found in finals.iter().flat_map(|answer| &answer.diagnostics) {
-            step = step.with("reason", crate::story::steps::describe(found));
-        }
-        let says = self.say_registration(refreshes);
+        step = step.with("reason", finals.iter().rev().find_map(|answer| answer.last_reason()));
+        let says = self.say_registration(refreshes, last.copied());
         Some(step.saying(says))
     }
 
-    fn say_registration(&self, refreshes: usize) -> String {
+    fn say_registration(&self, refreshes: usize, last: Option<&Answer>) -> String {
         let fact =
             |name: &str| self.registration.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str());
         if let Some(end) = &self.deregistered {
             return format!("The server ended the registration: {}.", end.event);
         }
         if self.registered.is_none() {
-            let said = self.rejection().map(|answer| format!("The server refuses: {}.", answer.describe()));
-            let redirected = self.redirect().map(|(_, to)| format!("The server sends the client to {to}."));
-            return said
-                .or(redirected)
-                .unwrap_or_else(|| "The registration was not answered in the capture.".to_owned());
+            return match last.map(|answer| (answer, &answer.contact)) {
+                Some((_, Some(to))) => format!("The server sends the client to {to}."),
+                Some((answer, None)) => format!("The server refuses: {}.", answer.describe()),
+                None => "The registration was not answered in the capture.".to_owned(),
+            };
         }
         let expires = fact("expires_s").map(|seconds| format!(" for {seconds} s")).unwrap_or_default();
         let server = fact("server").map(|server| format!("; the server is {server}")).unwrap_or_default();
@@ -405,7 +410,12 @@ impl Login {
         } else {
             String::new()
         };
-        format!("The endpoint is registered{expires}{server}{others}{again}.")
+        let refused = match self.refresh_rejection() {
+            _ if self.is_refresh_challenged_in_vain() => " The proof in a refresh was not accepted.".to_owned(),
+            Some(answer) => format!(" The server refuses a refresh: {}.", answer.describe()),
+            None => String::new(),
+        };
+        format!("The endpoint is registered{expires}{server}{others}{again}.{refused}")
     }
 
     fn web_step(&self, kind: StepKind) -> Option<LoginStep> {
@@ -497,7 +507,7 @@ impl Login {
             Some(_) => "The client signs out; the server does not take it, which changes nothing.",
             None => "The client signs out and does not wait for the answer.",
         };
-        Some(LoginStep::new(StepKind::SignOut, StepOutcome::Ok, marks(&rungs))?.saying(says))
+        Some(LoginStep::new(StepKind::SignOut, StepOutcome::Ok, marks(&rungs, StepKind::SignOut))?.saying(says))
     }
 }
 
@@ -517,9 +527,8 @@ const AFTER: [StepKind; 12] = [
     StepKind::MediaRelay,
 ];
 
-fn marks(rungs: &[&Rung]) -> Vec<Mark> {
-    let answered = |rung: &&Rung| [Some(rung.request), rung.answer.as_ref().map(|answer| answer.mark)];
-    rungs.iter().flat_map(answered).flatten().collect()
+fn marks(rungs: &[&Rung], kind: StepKind) -> Vec<Mark> {
+    rungs.iter().flat_map(|rung| rung.marks(kind)).collect()
 }
 
 fn say_connection(shown: &Connection, all: usize, failed: usize) -> String {

@@ -265,7 +265,7 @@ impl Logins {
         let under_way = self.current.get_mut(&(flow.point, client)).copied().filter(|attempt| {
             self.open
                 .get(attempt)
-                .is_some_and(|login| login.registered.is_none() && row.began.time.since(login.ended.time) < NEW_ATTEMPT)
+                .is_some_and(|login| !has_signed_in(login) && row.began.time.since(login.ended.time) < NEW_ATTEMPT)
         });
         under_way.unwrap_or_else(|| self.begin(flow, client, row.began))
     }
@@ -629,6 +629,12 @@ fn is_busy(login: &Login, row: &Row) -> bool {
     !redirected && (last.has_messages() || opaque && last.tls().not_opened.is_some())
 }
 
+/// Whether an attempt came to a registration, so that what the client begins next is another one; without keys, by what
+/// its last connection carried.
+fn has_signed_in(login: &Login) -> bool {
+    login.registered.is_some() || login.connections.last().is_some_and(Connection::carried_more_than_a_ladder)
+}
+
 fn is_stale(login: &Login, row: &Row) -> bool {
     row.began.time.since(login.ended.time) >= NEW_ATTEMPT
 }
@@ -815,17 +821,17 @@ impl Login {
         }
         let status = message.status()?;
         let rung = self.ladder.iter_mut().rev().find(|rung| rung.is_answered_by(flow, message));
-        let Some(rung) = rung.filter(|_| status >= 200) else { return Some(StepKind::Register) };
-        rung.answer = Some(ladder::answer(row, message, status));
-        let (purpose, kind) = (rung.purpose, rung.step());
-        if (200..300).contains(&status) {
-            if purpose == Purpose::SignIn && self.registered.is_none() {
-                self.registered = Some(row.mark());
-                self.registration = ladder::registration(message, self.endpoint.epid.as_deref());
-            }
-            return Some(if purpose == Purpose::SignOut { StepKind::SignOut } else { StepKind::Register });
+        let Some(rung) = rung else { return Some(StepKind::Register) };
+        if status < 200 {
+            return Some(rung.step());
         }
-        Some(if matches!(status, 401 | 407) { kind } else { StepKind::Register })
+        rung.answer = Some(ladder::answer(row, message, status));
+        let (purpose, kind) = (rung.purpose, rung.answer_step());
+        if (200..300).contains(&status) && purpose == Purpose::SignIn && self.registered.is_none() {
+            self.registered = Some(row.mark());
+            self.registration = ladder::registration(message, self.endpoint.epid.as_deref());
+        }
+        kind
     }
 
     /// A request that is no REGISTER.
