@@ -321,7 +321,7 @@ fn tls_session(flow: u32, session: &TlsSession) -> Json {
         "cipher_suite": session.suite.map(|suite| suite.to_string()),
         "extended_master_secret": session.extended_master_secret,
         "encrypt_then_mac": session.encrypt_then_mac,
-        "certificate": session.certificate.as_ref().map(certificate),
+        "certificate": session.certificate.as_deref().map(certificate),
         "resumed": session.resumed,
         "decrypted": session.opened.is_some(),
         "opened_with": session.opened.as_deref(),

@@ -289,7 +289,7 @@ pub enum TlsEvent {
     /// The server's choice.
     ServerHello(Box<ServerHello>),
     /// A chain as sent, own certificate first.
-    Certificate(Vec<Certificate>),
+    Certificate(Vec<Arc<Certificate>>),
     /// The server asks for a client certificate.
     CertificateRequest,
     /// The handshake is over.
@@ -322,7 +322,7 @@ impl TlsEvent {
     /// About how many bytes of memory it takes.
     pub fn weight(&self) -> usize {
         match self {
-            Self::Certificate(chain) => chain.iter().map(Certificate::weight).sum(),
+            Self::Certificate(chain) => chain.iter().map(|certificate| certificate.weight()).sum(),
             Self::ClientHello(hello) => 512 + hello.suites.len() * 2 + hello.ticket.as_ref().map_or(0, Vec::len),
             _ => 256,
         }
@@ -365,7 +365,7 @@ pub struct TlsSession {
     /// Encrypt-then-MAC.
     pub encrypt_then_mac: bool,
     /// The server's own certificate.
-    pub certificate: Option<Certificate>,
+    pub certificate: Option<Arc<Certificate>>,
     /// Resumed.
     pub resumed: bool,
     /// What opened it.

@@ -30,6 +30,7 @@ use crate::wire::sip::Likeness;
 use content::Content;
 use held::Spares;
 use tls::Resumptions;
+use tls::certificates::Certificates;
 
 /// Most observations of a flow that wait for it to be kept: a handshake's steps are fewer.
 const MOST_WAITING: usize = 16;
@@ -45,6 +46,8 @@ pub struct Output<'a> {
     pub resumptions: &'a mut Resumptions,
     /// Exchanges of DHCP in which a phone asks; the answers are flows of their own.
     pub phones: &'a mut Recent<u32, ()>,
+    /// Certificates that were read lately.
+    pub certificates: &'a mut Certificates,
     /// Emptied buffers.
     pub spares: &'a mut Spares,
     /// Bounds.
@@ -174,6 +177,7 @@ struct Shared {
     limits: Limits,
     resumptions: Resumptions,
     phones: Recent<u32, ()>,
+    certificates: Certificates,
     spares: Spares,
     followed: Option<FlowKey>,
     measured: bool,
@@ -194,6 +198,7 @@ impl Shared {
             keys,
             resumptions: &mut self.resumptions,
             phones: &mut self.phones,
+            certificates: &mut self.certificates,
             spares: &mut self.spares,
             limits: &self.limits,
             stats,
@@ -214,7 +219,8 @@ impl Sessions {
     pub fn new(ports: Ports, limits: Limits, followed: Option<FlowKey>) -> Self {
         let resumptions = Resumptions::new(limits.remembered);
         let phones = Recent::new(limits.remembered);
-        let shared = Shared { limits, resumptions, phones, spares: Spares::default(), followed, measured: false };
+        let (certificates, spares) = (Certificates::default(), Spares::default());
+        let shared = Shared { limits, resumptions, phones, certificates, spares, followed, measured: false };
         Self { places: Vec::new(), ports, shared, held: 0, awaiting: Vec::new() }
     }
 

@@ -11,6 +11,7 @@ use crate::model::{
 };
 use crate::session::held::Spares;
 use crate::session::tls::Resumptions;
+use crate::session::tls::certificates::Certificates;
 use crate::wire::lz77::encoder::Encoder;
 
 const QUESTION: &[u8] = b"NEGOTIATE sip:192.0.2.10:5061 SIP/2.0\r\nVia: SIP/2.0/TLS 192.0.2.55:50123\r\n\
@@ -73,6 +74,7 @@ struct Bench {
     keys: KeyStore,
     resumptions: Resumptions,
     phones: Recent<u32, ()>,
+    certificates: Certificates,
     spares: Spares,
     limits: Limits,
     stats: Stats,
@@ -106,6 +108,7 @@ impl Bench {
             keys: KeyStore::default(),
             resumptions: Resumptions::new(16),
             phones: Recent::new(16),
+            certificates: Certificates::default(),
             spares: Spares::default(),
             limits,
             stats: Stats::default(),
@@ -121,6 +124,7 @@ impl Bench {
             keys: &self.keys,
             resumptions: &mut self.resumptions,
             phones: &mut self.phones,
+            certificates: &mut self.certificates,
             spares: &mut self.spares,
             limits: &self.limits,
             stats: &mut self.stats,

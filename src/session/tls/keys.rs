@@ -9,6 +9,7 @@ use crate::model::{FlowKey, Recent};
 use crate::session::tls::cipher::{self, RecordCipher};
 use crate::wire::tls;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// Sessions that may be resumed: by the pair of addresses, and session id or ticket.
 pub struct Resumptions(Recent<SessionKey, (Secret, KeySource)>);
@@ -48,7 +49,7 @@ pub struct Shown {
     /// Server's hello.
     pub server: Option<ServerHello>,
     /// Server's certificate.
-    pub certificate: Option<Certificate>,
+    pub certificate: Option<Arc<Certificate>>,
     /// Body of the client key exchange.
     pub key_exchange: Option<Vec<u8>>,
     /// Messages up to the client key exchange, for the extended master secret.
@@ -82,7 +83,7 @@ impl Shown {
             server,
             suite,
             version: self.version(),
-            certificate: self.certificate.as_ref(),
+            certificate: self.certificate.as_deref(),
             encrypted_premaster: self.key_exchange.as_deref().and_then(|body| tls::encrypted_premaster(body, false)),
             transcript: (!self.broken).then_some(&self.transcript),
         }

@@ -6,6 +6,7 @@
 //! number searched. Key exchange, ciphers and numbers: `keys`, `cipher`, `reader`, and
 //! [`crate::crypto::suites`].
 
+pub mod certificates;
 pub mod cipher;
 pub mod keys;
 pub mod reader;
@@ -392,7 +393,7 @@ impl Tls {
             }
             handshake::CERTIFICATE => {
                 let chain = wire::certificates(message.body, tls13);
-                let chain: Vec<_> = chain.into_iter().filter_map(crate::wire::certificate::parse).collect();
+                let chain: Vec<_> = chain.into_iter().filter_map(|der| out.certificates.read(der)).collect();
                 if direction == Direction::In {
                     self.shown.certificate = chain.first().cloned();
                     self.session.certificate = chain.first().cloned();

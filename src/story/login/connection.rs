@@ -38,7 +38,7 @@ pub struct Security {
     /// Version and suite, once they are chosen.
     pub parameters: Option<(TlsVersion, CipherSuite)>,
     /// The server's certificates, its own first, and the row that shows them.
-    pub chain: Vec<Certificate>,
+    pub chain: Vec<Arc<Certificate>>,
     /// Where they were shown.
     pub shown: Option<Mark>,
     /// The handshake ended.
@@ -80,7 +80,7 @@ impl Security {
 
     /// The server's own certificate.
     pub fn certificate(&self) -> Option<&Certificate> {
-        self.chain.first()
+        self.chain.first().map(|own| &**own)
     }
 
     fn note(&mut self, row: &Row, event: &TlsEvent) {
