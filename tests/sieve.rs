@@ -113,18 +113,9 @@ fn a_port_that_nothing_asks_for_changes_nothing() {
 /// Where nothing but its name or its address asks for a connection.
 const OTHER_SERVER: u32 = 9;
 
-/// A question for an address, and the answer.
-fn dns(name: &str, number: u32) -> [Vec<u8>; 2] {
-    let labels = name.split('.').map(|label| [&[u8::try_from(label.len()).unwrap()], label.as_bytes()].concat());
-    let question = [labels.collect::<Vec<_>>().concat(), vec![0, 0, 1, 0, 1]].concat();
-    let record = [&[0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 9, 0, 4][..], &address(number).octets()].concat();
-    let query = [&[0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0][..], &question].concat();
-    [query, [&[0, 1, 0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0][..], &question, &record].concat()]
-}
-
 /// The look-up of an address by the client of [`Conversation`].
 fn look_up(name: &str, number: u32) -> [Vec<u8>; 2] {
-    let [query, answer] = dns(name, number);
+    let [query, answer] = packet::dns(name, address(number));
     let (client, server) = (Conversation::new(0, 0).client.0, address(2));
     [
         packet::ipv4((client, server), 17, (0, 0), &packet::datagram((4000, 53), &query)),
@@ -233,7 +224,7 @@ fn a_host_is_watched_by_addresses_that_are_known_later() {
     // The sieve itself reads no DNS over TCP.
     let mut names = Conversation::new(1, 53);
     packets.extend(names.open());
-    let [query, answer] = dns("certs.one.test", OTHER_SERVER).map(|message| counted(2, &message));
+    let [query, answer] = packet::dns("certs.one.test", address(OTHER_SERVER)).map(|message| counted(2, &message));
     packets.extend([names.send(&query), names.answer(&answer)]);
     let then = go_to(9999, "a.test");
     assert!(reached(&[&packets[..], &then].concat()).is_empty(), "the host was told before its address was known");

@@ -141,22 +141,6 @@ fn sign_ins_one_after_the_other_are_kept_apart_without_keys() {
     }
 }
 
-/// A DNS message of one question for an address, and the answer where there is one.
-fn dns(name: &str, answer: Option<Ipv4Addr>) -> Vec<u8> {
-    let count = u8::from(answer.is_some());
-    let mut bytes = vec![0, 7, if answer.is_some() { 0x81 } else { 1 }, 0, 0, 1, 0, count, 0, 0, 0, 0];
-    for label in name.split('.') {
-        bytes.push(u8::try_from(label.len()).unwrap());
-        bytes.extend(label.as_bytes());
-    }
-    bytes.extend([0, 0, 1, 0, 1]);
-    if let Some(address) = answer {
-        bytes.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4]);
-        bytes.extend(address.octets());
-    }
-    bytes
-}
-
 /// A sign-in over UDP at a server that this name led to.
 fn over_udp(name: &str, port: u16) -> Told {
     let (client, resolver, server) = (packet::address(1), packet::address(2), packet::address(3));
@@ -165,9 +149,10 @@ fn over_udp(name: &str, port: u16) -> Told {
     };
     let register = "REGISTER sip:ex.test SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.1:50100\r\nFrom: <sip:ann@ex.test>;tag=1;epid=ab\r\n\
         To: <sip:ann@ex.test>\r\nCall-ID: c1\r\nCSeq: 1 REGISTER\r\nContent-Length: 0\r\n\r\n";
+    let [query, answer] = packet::dns(name, server);
     let packets = [
-        send((client, resolver), (50_000, 53), &dns(name, None)),
-        send((resolver, client), (53, 50_000), &dns(name, Some(server))),
+        send((client, resolver), (50_000, 53), &query),
+        send((resolver, client), (53, 50_000), &answer),
         send((client, server), (50_100, port), register.as_bytes()),
     ];
     tell_raw(&packets, Options::default())

@@ -117,7 +117,7 @@ impl Run {
         })
     }
 
-    /// What is asked of the bodies of SIP messages; before the first row.
+    /// What is asked of SIP messages; before the first row.
     pub fn set_asked(&mut self, asked: Asked) {
         self.engine.set_asked(asked);
     }

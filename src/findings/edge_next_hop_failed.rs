@@ -1,7 +1,6 @@
 //! # edge-next-hop-failed
 
-use crate::findings::refusal::explained_by;
-use crate::findings::{Check, Finding, Rule};
+use crate::findings::{Check, Rule, refusal};
 use crate::story::login::Login;
 use crate::story::login::ladder::Answer;
 
@@ -12,13 +11,8 @@ pub static RULE: Rule = Rule {
     seen: "REGISTER is answered with 504, or with ms-diagnostics about the next hop (1007, 1008, 1010, 1014, 1046, 1047).",
     why: "The Edge or Director takes the client and cannot pass it on: sign-in fails from outside.",
     fix: "On the Edge, check name resolution and route to the next hop pool, port 5061 on the internal edge, and that both trust each other's certificates (the HRESULT in the header says what failed).",
-    check: Check::Login(check),
+    check: Check::Login(refusal::check),
 };
-
-fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
-    let refusal = explained_by(rule, login)?;
-    Some(Finding::error(login, rule, refusal.describe(), vec![refusal.answer.mark]))
-}
 
 /// Says that the next hop failed.
 pub(super) fn is_next_hop(login: &Login, answer: &Answer) -> bool {

@@ -1,8 +1,6 @@
 //! # identity-mismatch
 
-use crate::findings::refusal::explained_by;
-use crate::findings::{Check, Finding, Rule};
-use crate::story::login::Login;
+use crate::findings::{Check, Rule, refusal};
 use crate::story::login::ladder::Answer;
 
 /// The rule.
@@ -12,13 +10,8 @@ pub static RULE: Rule = Rule {
     seen: "REGISTER is answered with 403 and ms-diagnostics 4004.",
     why: "The client asks for the password again although it is right: the account that proved itself may not use this address.",
     fix: "Give the user name explicitly (DOMAIN\\user), and compare the account's msRTCSIP-PrimaryUserAddress with the sign-in address.",
-    check: Check::Login(check),
+    check: Check::Login(refusal::check),
 };
-
-fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
-    let refusal = explained_by(rule, login)?;
-    Some(Finding::error(login, rule, refusal.describe(), vec![refusal.answer.mark]))
-}
 
 /// Says that the account may not use this address.
 pub(super) fn says(answer: &Answer) -> bool {

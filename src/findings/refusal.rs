@@ -6,11 +6,17 @@
 //! [`RULES`]: super::RULES
 
 use crate::findings::{
-    Rule, auth_rejected, client_version_blocked, clock_skew, edge_next_hop_failed, identity_mismatch,
+    Finding, Rule, auth_rejected, client_version_blocked, clock_skew, edge_next_hop_failed, identity_mismatch,
     remote_access_denied, server_unavailable, sip_rejected, user_not_found, wrong_side,
 };
 use crate::story::login::Login;
 use crate::story::login::ladder::Refusal;
+
+/// A rule of which nothing but such a refusal is evidence.
+pub(super) fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
+    let refusal = explained_by(rule, login)?;
+    Some(Finding::error(login, rule, refusal.describe(), vec![refusal.answer.mark]))
+}
 
 /// The refusal that stands at the end of the REGISTERs, where this rule is the one that explains it.
 pub(super) fn explained_by<'a>(rule: &Rule, login: &'a Login) -> Option<Refusal<'a>> {

@@ -1,8 +1,6 @@
 //! # server-unavailable
 
-use crate::findings::refusal::explained_by;
-use crate::findings::{Check, Finding, Rule};
-use crate::story::login::Login;
+use crate::findings::{Check, Rule, refusal};
 use crate::story::login::ladder::Answer;
 
 /// The rule.
@@ -12,13 +10,8 @@ pub static RULE: Rule = Rule {
     seen: "REGISTER is answered with 480, 500, 503 or another 5xx.",
     why: "The pool is starting, stopping, overloaded or without its database; or the user is being moved.",
     fix: "Look at the Front End's event log (Lync Server), its services (Get-CsWindowsService), the Fabric quorum and the back-end database; Retry-After says how long clients wait.",
-    check: Check::Login(check),
+    check: Check::Login(refusal::check),
 };
-
-fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
-    let refusal = explained_by(rule, login)?;
-    Some(Finding::error(login, rule, refusal.describe(), vec![refusal.answer.mark]))
-}
 
 /// Says that it is the server's trouble.
 pub(super) fn is_unavailable(answer: &Answer) -> bool {

@@ -1,8 +1,6 @@
 //! # sip-rejected
 
-use crate::findings::refusal::explained_by;
-use crate::findings::{Check, Finding, Rule};
-use crate::story::login::Login;
+use crate::findings::{Check, Rule, refusal};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -11,10 +9,5 @@ pub static RULE: Rule = Rule {
     seen: "REGISTER gets a final answer that is no success, and no other rule knows why.",
     why: "The answer says why, where the server tells it: `lynccap explain` knows the numbers.",
     fix: "Read the ms-diagnostics of the answer (`lynccap explain NUMBER`), and look at the server's log for the same Call-ID.",
-    check: Check::Login(check),
+    check: Check::Login(refusal::check),
 };
-
-fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
-    let refusal = explained_by(rule, login)?;
-    Some(Finding::error(login, rule, refusal.describe(), vec![refusal.answer.mark]))
-}

@@ -1,8 +1,6 @@
 //! # user-not-found
 
-use crate::findings::refusal::explained_by;
-use crate::findings::{Check, Finding, Rule};
-use crate::story::login::Login;
+use crate::findings::{Check, Rule, refusal};
 use crate::story::login::ladder::Answer;
 
 /// The rule.
@@ -12,13 +10,8 @@ pub static RULE: Rule = Rule {
     seen: "REGISTER is answered with 404, or with ms-diagnostics 1003, 4005 or 4006.",
     why: "The address is not enabled for Lync or Skype for Business here, is spelled differently, or the directory has not replicated yet.",
     fix: "Enable the user (Enable-CsUser), check the sign-in address, and wait for Active Directory replication (User Replicator, event 30061).",
-    check: Check::Login(check),
+    check: Check::Login(refusal::check),
 };
-
-fn check(rule: &'static Rule, login: &Login) -> Option<Finding> {
-    let refusal = explained_by(rule, login)?;
-    Some(Finding::error(login, rule, refusal.describe(), vec![refusal.answer.mark]))
-}
 
 /// Says that there is no such user.
 pub(super) fn is_unknown(answer: &Answer) -> bool {

@@ -364,11 +364,11 @@ impl SipMessage {
         self.raw = bytes.into();
     }
 
-    /// About how many bytes of memory it takes, or would take with its body.
+    /// About how many bytes of memory it takes.
     pub fn weight(&self) -> usize {
         const BESIDES: usize = 128;
         const FIELD: usize = 20;
-        self.body_at as usize + self.body_bytes as usize + self.headers.len() * FIELD + BESIDES
+        self.raw.len() + self.headers.len() * FIELD + BESIDES
     }
 
     /// The body; empty where there is none, or where it was let go.

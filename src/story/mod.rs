@@ -231,7 +231,8 @@ impl Story {
         let id = RowId(self.row_count);
         let mut row = Box::new(Row { id, at, began, input, direction, message, copy, ..Row::new(at) });
         if let Some(key) = flow {
-            (row.flow, row.begins) = self.flow(key, &row);
+            let (flow, begins) = self.flow(key, &row);
+            (row.flow, row.begins) = (Some(flow), begins);
             self.relate(key, &mut row);
         }
         if matches!(row.message, Message::Lost(_)) && self.losses.len() < MOST_CITED {
@@ -276,10 +277,10 @@ impl Story {
 
     /// Notes what a row says of its flow; the first one tells how its server was found. Says whether the flow begins with
     /// the row, as far as is known.
-    fn flow(&mut self, key: FlowKey, row: &Row) -> (Option<RowFlow>, bool) {
+    fn flow(&mut self, key: FlowKey, row: &Row) -> (RowFlow, bool) {
         if let Some(report) = self.flows.get_mut(&key) {
             report.note(row);
-            return (Some(RowFlow { number: report.number, key }), report.first == row.began);
+            return (RowFlow { number: report.number, key }, report.first == row.began);
         }
         self.flow_count += 1;
         // A log does not show how its client came to know the server.
@@ -289,7 +290,7 @@ impl Story {
         let before = self.flows.forgotten();
         self.flows.insert(key, Box::new(report));
         self.forgotten += self.flows.forgotten() - before;
-        (Some(RowFlow { number: self.flow_count, key }), true)
+        (RowFlow { number: self.flow_count, key }, true)
     }
 
     /// Finds what belongs to a row: the query of an answer, the request of a response, the look-up

@@ -176,7 +176,7 @@ impl Row {
     }
 
     /// Something of everything that stands in it, so that all of it is fetched.
-    pub const fn look(&self) -> impl Sized {
+    pub(super) const fn look(&self) -> impl Sized {
         let places = (self.number, self.id, self.at.time, self.began.time, self.elapsed, self.delta, self.direction);
         let known = (self.flow.is_some(), self.rtt.is_some(), self.note.is_some(), self.copy.is_some());
         let told =
@@ -185,7 +185,7 @@ impl Row {
     }
 
     /// Lets go of what nobody asks of a SIP message.
-    pub fn keep(&mut self, kept: Kept) {
+    pub(super) fn keep(&mut self, kept: Kept) {
         let Message::Sip(message) = &mut self.message else { return };
         match kept {
             Kept::Whole => {}

@@ -574,6 +574,15 @@ pub mod packet {
         bytes
     }
 
+    /// A DNS question for the address of a name, and the answer.
+    pub fn dns(name: &str, address: Ipv4Addr) -> [Vec<u8>; 2] {
+        let labels = name.split('.').map(|label| [&[u8::try_from(label.len()).unwrap()], label.as_bytes()].concat());
+        let question = [labels.collect::<Vec<_>>().concat(), vec![0, 0, 1, 0, 1]].concat();
+        let record = [&[0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 9, 0, 4][..], &address.octets()].concat();
+        let query = [&[0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0][..], &question].concat();
+        [query, [&[0, 1, 0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0][..], &question, &record].concat()]
+    }
+
     /// A UDP datagram without IP header.
     pub fn datagram(ports: (u16, u16), payload: &[u8]) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(8 + payload.len());

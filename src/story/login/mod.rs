@@ -192,14 +192,14 @@ pub struct Login {
     pub(crate) revision: u32,
 }
 
-/// Names by which a client goes to a server, and where it takes itself to be then. `sip.` is both.
-const SIDES: [(&str, &str); 6] = [
-    ("_sipinternaltls._tcp.", "inside"),
-    ("_sipinternal._tcp.", "inside"),
-    ("sipinternal.", "inside"),
-    ("_sip._tls.", "outside"),
-    ("_sip._tcp.", "outside"),
-    ("sipexternal.", "outside"),
+/// Names by which a client goes to a server, and whether it takes itself to be inside then. `sip.` is for both.
+const SIDES: [(&str, bool); 6] = [
+    ("_sipinternaltls._tcp.", true),
+    ("_sipinternal._tcp.", true),
+    ("sipinternal.", true),
+    ("_sip._tls.", false),
+    ("_sip._tcp.", false),
+    ("sipexternal.", false),
 ];
 /// Most connections, REGISTERs and other requests of an attempt that are kept.
 const MOST_CONNECTIONS: usize = 32;
@@ -425,8 +425,8 @@ impl Login {
         // What the name is for tells more than the port: phones try every name on 5061 and on 443.
         let name = connection.service().or_else(|| connection.host()).unwrap_or_default();
         let begins = |prefix: &str| name.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix));
-        if let Some((prefix, side)) = SIDES.into_iter().find(|(prefix, _)| begins(prefix)) {
-            let place = if side == "inside" { "internal" } else { "external" };
+        if let Some((prefix, inside)) = SIDES.into_iter().find(|(prefix, _)| begins(prefix)) {
+            let (place, side) = if inside { ("internal", "inside") } else { ("external", "outside") };
             return (place, format!("{} is for clients {side}", prefix.trim_end_matches('.')));
         }
         match connection.flow.server.port() {
